@@ -1,0 +1,55 @@
+"""What a step is given and the form a step has. Pure data: a job travels to a child process as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from rushes.model import Noun, Result, SourceFacts, SourceRef
+from rushes.policies import Policy
+from rushes.profiles import Profile
+from rushes.states import StepKind
+
+
+class Job(Noun):
+    """One attempt of one step, with everything it may look at. It holds no credentials and no database."""
+
+    step_id: str
+    key: str
+    kind: StepKind
+    asset: str
+    tenant: str
+    fence: int
+    recipe: str
+    """Name of the work by all its inputs; outputs go below `keys.output_prefix(asset, recipe, fence)`."""
+    params: dict[str, Any] = Field(default_factory=dict)
+    source: SourceRef
+    facts: SourceFacts | None = None
+    """None before the probe."""
+    inputs: dict[str, Result] = Field(default_factory=dict)
+    """Results of the steps this one waits for, by step key. One that failed optionally is absent."""
+    profile: Profile
+    policy: Policy
+    build: int = 0
+    """The number a new build gets (package) or the newest build there is (publish)."""
+    verdict_override: str | None = None
+    """A moderator's decision, which a policy does not overrule."""
+
+
+class Limits(Noun):
+    """Bounds within which a tool runs."""
+
+    memory: int = 4_000_000_000
+    wall: float = 3600.0
+    stall: float = 60.0
+
+
+class ToolSettings(Noun):
+    """How a child reaches its tools."""
+
+    ffmpeg: str = ""
+    sandbox: str = "preferred"
+    limits: Limits = Limits()
+    whisper_model: str = ""
+    speech_draft: bool = True

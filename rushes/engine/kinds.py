@@ -1,0 +1,34 @@
+"""Each kind of step: its pool, the module whose `run(job, workspace)` does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rushes.states import Pool, StepKind
+
+
+@dataclass(frozen=True)
+class Kind:
+    pool: Pool
+    module: str
+    inline: bool = False
+    """Pure and quick: runs in the worker itself, not in a child."""
+    version: int = 1
+    """Part of the recipe key: raise it when the same parameters give another result."""
+
+
+KINDS: dict[StepKind, Kind] = {
+    StepKind.PROBE: Kind(Pool.IO, "rushes.transcoder.source"),
+    StepKind.CHECKSUM: Kind(Pool.IO, "rushes.transcoder.checksum"),
+    StepKind.REMUX: Kind(Pool.VIDEO, "rushes.transcoder.passthrough"),
+    StepKind.ENCODE: Kind(Pool.VIDEO, "rushes.transcoder.encode"),
+    StepKind.AUDIO: Kind(Pool.AUDIO, "rushes.transcoder.audio"),
+    StepKind.PACKAGE: Kind(Pool.PUBLISH, "rushes.packaging.package"),
+    StepKind.POSTER: Kind(Pool.IMAGE, "rushes.enrichment.poster"),
+    StepKind.STORYBOARD: Kind(Pool.IMAGE, "rushes.enrichment.storyboard"),
+    StepKind.TRANSCRIPT: Kind(Pool.SPEECH, "rushes.enrichment.transcript"),
+    StepKind.LABELS: Kind(Pool.MODERATION, "rushes.moderation.labels"),
+    StepKind.VERDICT: Kind(Pool.PUBLISH, "rushes.moderation.verdict", inline=True),
+    StepKind.PUBLISH: Kind(Pool.PUBLISH, "rushes.packaging.publish"),
+    StepKind.CLEANUP: Kind(Pool.IO, "rushes.packaging.cleanup"),
+}

@@ -1,0 +1,94 @@
+"""Errors that carry a stable reason code and a sentence that a creator or an operator can act on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Blame(StrEnum):
+    """Who has to act, which decides whether a step is tried again."""
+
+    TRANSIENT = "transient"
+    """The surroundings: a full disk, a store that answered 503. Retried with backoff and jitter."""
+    PERMANENT = "permanent"
+    """The creator's file. Never retried; the asset fails with the reason."""
+    POISON = "poison"
+    """The input kills workers. Tried a few times, then quarantined."""
+
+
+REASONS: dict[str, str] = {
+    # What a creator may have to change.
+    "empty_file": "The file is empty. Please choose the video again and upload it once more.",
+    "not_media": "This file is not a video that we can read. Please upload a video file such as MP4, MOV, WebM or MKV.",
+    "playlist_refused": "This file is a playlist that points to other files, not a video. Please upload the video itself.",
+    "still_image": "This file is a still picture, not a video. Please upload a video file.",
+    "no_video_stream": "The file has no moving picture in it. Please upload a file with a video track.",
+    "moov_missing": "The file has lost its index, most likely because recording or copying stopped early. "
+    "Please export the video again.",
+    "truncated": "The file breaks off before its end. Please upload the complete video.",
+    "encrypted": "The video is copy-protected, so we cannot read it. Please upload a version without protection.",
+    "no_decodable_frames": "Not one picture of this video could be decoded. Please export it again.",
+    "codec_unsupported": "The video uses a format that we do not support. Please export it as H.264 or HEVC.",
+    "corrupt": "The file is damaged and could not be read. Please export the video again.",
+    "over_limit_bytes": "The file is larger than the limit. Please upload a smaller file.",
+    "over_limit_duration": "The video is longer than the limit. Please upload a shorter video.",
+    "over_limit_pixels": "The picture is larger than the limit. Please export the video at a lower resolution.",
+    "over_limit_work": "The video has more pixels in all than we process. Please export it shorter or smaller.",
+    "over_limit_streams": "The file has too many tracks. Please export it with one video and a few audio tracks.",
+    "over_limit_fps": "The frame rate is higher than the limit. Please export the video at a lower frame rate.",
+    "over_limit_memory": "Processing this file needed more memory than the limit allows.",
+    "over_limit_time": "Processing this file took longer than the limit allows.",
+    # What an operator may have to change.
+    "stalled": "The tool made no progress for too long and was stopped.",
+    "tool_failed": "The media tool failed for a reason we do not know yet.",
+    "tool_killed": "The media tool was killed from outside.",
+    "verify_failed": "The output did not pass the check that follows every encode.",
+    "storage_unavailable": "The object store did not answer.",
+    "scratch_full": "The scratch disk is full.",
+    "worker_lost": "The worker that had this step disappeared.",
+    "cancelled": "The work was cancelled.",
+    "quarantined": "This file stopped several workers and was set aside.",
+    "internal": "Something went wrong on our side.",
+}
+"""Stable reason codes: add, never rename. The sentence is shown to creators as it stands."""
+
+
+class RushesError(Exception):
+    """Base of all errors that may reach a user. `status` is the HTTP status an API answers with."""
+
+    status = 500
+
+    def __init__(self, code: str, message: str | None = None, *, status: int | None = None) -> None:
+        self.code = code
+        self.message = message or REASONS.get(code, code)
+        if status is not None:
+            self.status = status
+        super().__init__(f"{code}: {self.message}")
+
+
+class NotFound(RushesError):
+    status = 404
+
+
+class Refused(RushesError):
+    """A request that is wrong in itself (RFC 9110 section 15.5.1 unless another status is given)."""
+
+    status = 400
+
+
+class Conflict(RushesError):
+    status = 409
+
+
+class StepFailure(RushesError):
+    """A step could not be done. Raised at a tool's edge, where the class of the error is known.
+
+    `detail` is for operators only: the command, exit code and a bounded tail of its messages.
+    """
+
+    def __init__(
+        self, code: str, blame: Blame = Blame.PERMANENT, *, message: str | None = None, detail: str = ""
+    ) -> None:
+        super().__init__(code, message)
+        self.blame = blame
+        self.detail = detail

@@ -1,0 +1,60 @@
+"""Names: ids, object keys, recipe keys. Pure; the layout is section "Objects and publishing" of the architecture page."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32, lower case
+_ID = re.compile(r"^[0-9a-hjkmnp-tv-z]{26}$")
+
+
+def new_id(now: float, randomness: int | None = None) -> str:
+    """26 characters: 48 bits of milliseconds, then 80 random bits. Sorts by time and cannot be guessed."""
+    value = (int(now * 1000) & (2**48 - 1)) << 80 | (secrets.randbits(80) if randomness is None else randomness)
+    return "".join(_ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
+
+
+def is_id(text: str) -> bool:
+    return bool(_ID.match(text))
+
+
+def recipe_key(parts: Mapping[str, Any]) -> str:
+    """A name for work, made of everything its result depends on. The same parts give the same key, in any order."""
+    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:20]
+
+
+def source_key(tenant: str, asset: str, version: int) -> str:
+    return f"sources/{tenant}/{asset}/{version}"
+
+
+def media_prefix(asset: str) -> str:
+    return f"media/{asset}/"
+
+
+def output_prefix(asset: str, recipe: str, fence: int) -> str:
+    """Where one attempt of a step writes its segments. Never written by two attempts: the fence rises with each claim."""
+    return f"media/{asset}/t/{recipe}/{fence}/"
+
+
+def build_prefix(asset: str, build: int) -> str:
+    return f"media/{asset}/b/{build}/"
+
+
+def pointer_key(asset: str, name: str) -> str:
+    """`name` is `master.m3u8` or `manifest.mpd`."""
+    return f"media/{asset}/{name}"
+
+
+def artifact_prefix(asset: str, recipe: str, fence: int) -> str:
+    return f"artifacts/{asset}/{recipe}/{fence}/"
+
+
+def tombstone_key(asset: str) -> str:
+    """Present once an asset is deleted; looked at before a pointer is written, so that no zombie can republish."""
+    return f"tombstones/{asset}"

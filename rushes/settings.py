@@ -1,0 +1,159 @@
+"""Settings: environment `RUSHES_*` over `rushes.toml` over defaults. Read once, typed; errors are sentences."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field, ValidationError, field_validator
+
+from rushes.model import Noun
+from rushes.policies import Policy
+from rushes.profiles import Profile
+
+
+class SettingsError(ValueError):
+    """A setting is wrong; the text says which, why, and what would be right."""
+
+
+class Settings(Noun):
+    """Everything that can be set. Each field `x` is `RUSHES_X` in the environment and `x` in `rushes.toml`."""
+
+    data: Path = Path("rushes-data")
+    """Embedded mode: database, objects, uploads and scratch live below this directory."""
+    database_url: str = ""
+    """`sqlite:///path`. Empty: `{data}/rushes.db`."""
+    broker_url: str = "memory://"
+    """The doorbell: `memory://` is the local one, by a Unix socket in the data directory."""
+    storage_url: str = ""
+    """`file:///path`. Empty: `{data}/objects`."""
+    public_url: str = ""
+    """What the outside calls us, such as `https://video.example.com`. Empty: taken from the request."""
+    trusted_proxies: str = "127.0.0.1"
+    """Addresses whose `X-Forwarded-*` headers are believed (comma-separated, `*` for all)."""
+    ffmpeg: str = ""
+    """Path of an ffmpeg binary. Empty: the one inside the `imageio-ffmpeg` wheel."""
+    sandbox: Literal["required", "preferred", "off"] = "preferred"
+    auth: Literal["off", "keys"] = "off"
+    """`off` is accepted on loopback addresses only."""
+    api_keys: str = ""
+    """`tenant:key` pairs, comma-separated; keys of at least 16 characters."""
+    profile: str = "default"
+    policy: str = "development"
+    """Name of a shipped file, or a path to one of yours."""
+    slots: int = Field(default=0, ge=0, le=256)
+    """Steps at a time in this worker. 0: as many as the cores, at most 4."""
+    lease_seconds: float = Field(default=30.0, ge=2.0)
+    max_attempts: int = Field(default=4, ge=1)
+    step_memory: int = Field(default=4_000_000_000, ge=200_000_000)
+    """Bytes a step's processes may hold together; a watchdog stops those that exceed it."""
+    step_wall: float = Field(default=3600.0, ge=1.0)
+    """Seconds after which a tool is stopped."""
+    step_stall: float = Field(default=60.0, ge=1.0)
+    """Seconds without progress after which a tool is stopped."""
+    keep_originals: float = Field(default=-1.0)
+    """Days for which sources are kept after `ready`; -1: for ever."""
+    min_free_bytes: int = Field(default=500_000_000, ge=0)
+    """New uploads are refused with 507 when the data disk would have less than this left."""
+    upload_max_bytes: int = Field(default=20_000_000_000, ge=1)
+    upload_expiry: float = Field(default=86_400.0, ge=60.0)
+    """Seconds an unfinished upload is kept after its last byte."""
+    whisper_model: str = ""
+    """Path of a faster-whisper (CTranslate2) model directory. Nothing is ever downloaded implicitly."""
+    speech_draft: bool = True
+    """Whether pocketsphinx may write an English draft where no Whisper model is configured."""
+    webhook_url: str = ""
+    webhook_secret: str = ""
+    """Standard Webhooks secret, `whsec_` and base64."""
+    preview_secret: str = ""
+    """Signs private preview addresses. Empty: made at the first start and kept in the data directory."""
+    log_format: Literal["text", "json"] = "text"
+
+    @field_validator("slots")
+    @classmethod
+    def _default_slots(cls, value: int) -> int:
+        return value or min(4, os.cpu_count() or 1)
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{(self.data / 'rushes.db').absolute()}"
+
+    @property
+    def storage(self) -> str:
+        return self.storage_url or f"file://{(self.data / 'objects').absolute()}"
+
+    @property
+    def scratch(self) -> Path:
+        return self.data / "scratch"
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """API key -> tenant."""
+        pairs = [pair.strip().split(":", 1) for pair in self.api_keys.split(",") if pair.strip()]
+        for pair in pairs:
+            if len(pair) != 2 or len(pair[1]) < 16:
+                raise SettingsError(
+                    "RUSHES_API_KEYS must be `tenant:key` pairs separated by commas, each key of at least 16 characters."
+                )
+        return {key: tenant for tenant, key in pairs}
+
+
+def load_settings(environment: Mapping[str, str], *, file: Path | None = None, **overrides: Any) -> Settings:  # noqa: ANN401 - values are validated by the model
+    """Merge defaults, `rushes.toml`, `RUSHES_*` and overrides (None means not given). Raises SettingsError."""
+    path = file or Path(environment.get("RUSHES_CONFIG", "rushes.toml"))
+    values: dict[str, Any] = _read_toml(path) if path.is_file() else {}
+    known = Settings.model_fields
+    for name, value in environment.items():
+        key = name.removeprefix("RUSHES_").lower()
+        if name.startswith("RUSHES_") and key in known:
+            values[key] = value
+    values.update({key: value for key, value in overrides.items() if value is not None})
+    return validated(Settings, values, str(path) if path.is_file() else "the environment")
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}.") from error
+
+
+N = TypeVar("N", bound=Noun)
+
+
+def validated(model: type[N], values: Mapping[str, Any], origin: str) -> N:
+    """Build a noun from outside data; what is wrong with it becomes one sentence per field."""
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        sentences = [
+            f"{'.'.join(str(part) for part in issue['loc']) or 'the whole'}: {issue['msg']} (given {issue['input']!r})"
+            for issue in error.errors()
+        ]
+        raise SettingsError(f"In {origin}: " + "; ".join(sentences) + ".") from error
+
+
+def load_profile(name: str) -> Profile:
+    """A shipped profile by name, or one of yours by path."""
+    return _load(Profile, "profiles", name)
+
+
+def load_policy(name: str) -> Policy:
+    """A shipped policy by name, or one of yours by path."""
+    return _load(Policy, "policies", name)
+
+
+def _load(model: type[N], folder: str, name: str) -> N:
+    path = Path(name)
+    if path.suffix == ".toml" and path.is_file():
+        return validated(model, _read_toml(path), str(path))
+    shipped = files("rushes") / "data" / folder
+    resource = shipped / f"{name}.toml"
+    if not name.replace("-", "").isalnum() or not resource.is_file():
+        names = ", ".join(sorted(entry.name.removesuffix(".toml") for entry in shipped.iterdir()))
+        raise SettingsError(f"There is no such file in {folder}: {name!r}; there are: {names}.")
+    return validated(model, tomllib.loads(resource.read_text(encoding="utf-8")), resource.name)

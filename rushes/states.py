@@ -1,0 +1,132 @@
+"""The states of things and the legal ways between them. Each enum answers the questions that others ask of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class AssetState(StrEnum):
+    UPLOADING = "uploading"
+    INGESTED = "ingested"
+    PLAYABLE = "playable"
+    READY = "ready"
+    FAILED = "failed"
+    DELETED = "deleted"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (AssetState.READY, AssetState.FAILED, AssetState.DELETED)
+
+    @property
+    def has_build(self) -> bool:
+        return self in (AssetState.PLAYABLE, AssetState.READY)
+
+    def may_become(self, other: AssetState) -> bool:
+        return other in _ASSET_TRANSITIONS[self]
+
+
+_ASSET_TRANSITIONS: dict[AssetState, frozenset[AssetState]] = {
+    AssetState.UPLOADING: frozenset({AssetState.INGESTED, AssetState.FAILED, AssetState.DELETED}),
+    AssetState.INGESTED: frozenset({AssetState.PLAYABLE, AssetState.READY, AssetState.FAILED, AssetState.DELETED}),
+    AssetState.PLAYABLE: frozenset({AssetState.READY, AssetState.FAILED, AssetState.DELETED}),
+    AssetState.READY: frozenset({AssetState.DELETED}),
+    AssetState.FAILED: frozenset({AssetState.INGESTED, AssetState.DELETED}),  # ingested again by an operator's retry
+    AssetState.DELETED: frozenset(),
+}
+
+
+class Publication(StrEnum):
+    PRIVATE = "private"
+    PUBLISHED = "published"
+    HELD = "held"
+    BLOCKED = "blocked"
+
+    @property
+    def is_public(self) -> bool:
+        return self is Publication.PUBLISHED
+
+    def may_become(self, other: Publication) -> bool:
+        """Decisions are reversible, so every change is legal; `private` is only left, or returned to by a takedown."""
+        return other is not self
+
+
+class StepState(StrEnum):
+    WAITING = "waiting"
+    """Has unfinished dependencies."""
+    READY = "ready"
+    RUNNING = "running"
+    DONE = "done"
+    SKIPPED = "skipped"
+    """Nothing to do, with a reason (no model, no audio). Counts as done for those that wait for it."""
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (StepState.DONE, StepState.SKIPPED, StepState.FAILED, StepState.CANCELLED)
+
+    def may_become(self, other: StepState) -> bool:
+        return other in _STEP_TRANSITIONS[self]
+
+
+_STEP_TRANSITIONS: dict[StepState, frozenset[StepState]] = {
+    StepState.WAITING: frozenset({StepState.READY, StepState.CANCELLED}),
+    StepState.READY: frozenset({StepState.RUNNING, StepState.CANCELLED, StepState.FAILED}),
+    StepState.RUNNING: frozenset(
+        {StepState.DONE, StepState.SKIPPED, StepState.FAILED, StepState.READY, StepState.CANCELLED}
+    ),
+    StepState.DONE: frozenset(),
+    StepState.SKIPPED: frozenset(),
+    StepState.FAILED: frozenset({StepState.WAITING, StepState.READY}),  # an operator's retry
+    StepState.CANCELLED: frozenset({StepState.WAITING, StepState.READY}),
+}
+
+
+class StepKind(StrEnum):
+    """Every kind of step. Its pool and its module are in `rushes.engine.kinds`."""
+
+    PROBE = "probe"
+    CHECKSUM = "checksum"
+    REMUX = "remux"
+    ENCODE = "encode"
+    AUDIO = "audio"
+    PACKAGE = "package"
+    POSTER = "poster"
+    STORYBOARD = "storyboard"
+    TRANSCRIPT = "transcript"
+    LABELS = "labels"
+    VERDICT = "verdict"
+    PUBLISH = "publish"
+    CLEANUP = "cleanup"
+
+
+class Pool(StrEnum):
+    """Workers are scaled by pool."""
+
+    IO = "io"
+    VIDEO = "video"
+    AUDIO = "audio"
+    IMAGE = "image"
+    SPEECH = "speech"
+    MODERATION = "moderation"
+    PUBLISH = "publish"
+
+
+class Action(StrEnum):
+    """What a policy decides."""
+
+    PUBLISH = "publish"
+    HOLD = "hold"
+    BLOCK = "block"
+
+    @property
+    def publication(self) -> Publication:
+        return {"publish": Publication.PUBLISHED, "hold": Publication.HELD, "block": Publication.BLOCKED}[self.value]
+
+
+class Coverage(StrEnum):
+    """What a detector did. `not_evaluated` is never the same as clean."""
+
+    EVALUATED = "evaluated"
+    NOT_EVALUATED = "not_evaluated"
+    PARTIAL = "partial"

@@ -1,0 +1,89 @@
+"""The contract of an object store. Optional powers are protocols of their own, asked for by isinstance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol, runtime_checkable
+
+IMMUTABLE = "public, max-age=31536000, immutable"
+POINTER = "public, max-age=2, stale-while-revalidate=30"
+PRIVATE = "private, no-store"
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """What is known of an object without reading it. `etag` is strong and changes whenever the bytes do."""
+
+    key: str
+    size: int
+    etag: str
+    content_type: str
+    cache_control: str
+    modified: float
+
+
+@dataclass(frozen=True)
+class Headers:
+    """What a CDN that pulls straight from the store has to see on the object itself."""
+
+    content_type: str = "application/octet-stream"
+    cache_control: str = PRIVATE
+
+
+class StoreError(Exception):
+    """The store did not do what was asked; trying again may help."""
+
+
+class ObjectMissing(StoreError):
+    """There is no object of that key. Raised by head, open, read and localize; delete of a missing key is no error."""
+
+
+class ObjectExists(StoreError):
+    """A conditional put found an object already there, or another one than expected."""
+
+
+@runtime_checkable
+class ObjectStore(Protocol):
+    """Keys are relative, `/`-separated, without `.` or `..` parts; a bad one is a ValueError.
+
+    A put is atomic: readers see the old object or the new one, whole, never a part; after it returns the object
+    survives a crash of the machine. Listing is sorted by key.
+    """
+
+    def put_bytes(self, key: str, data: bytes, headers: Headers = ...) -> ObjectInfo: ...
+
+    def put_file(self, key: str, path: Path, headers: Headers = ...) -> ObjectInfo:
+        """Takes the file's bytes; the file may be moved away by it (give a file of your own)."""
+        ...
+
+    def head(self, key: str) -> ObjectInfo: ...
+
+    def read(self, key: str) -> bytes: ...
+
+    def open(self, key: str, start: int = 0) -> BinaryIO:
+        """A stream of the bytes from `start`; the caller closes it."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]: ...
+
+    def delete(self, key: str) -> None: ...
+
+    def localize(self, key: str, scratch: Path) -> Path:
+        """A readable local file with the object's bytes: the object itself where it is a file, else a copy in scratch."""
+        ...
+
+
+@runtime_checkable
+class ConditionalPut(Protocol):
+    def put_if(self, key: str, data: bytes, headers: Headers, *, etag: str | None) -> ObjectInfo:
+        """Put only if the object's etag is `etag` (None: only if there is none); otherwise ObjectExists."""
+        ...
+
+
+@runtime_checkable
+class Adopt(Protocol):
+    def adopt(self, key: str, path: Path, headers: Headers = ...) -> ObjectInfo:
+        """Take over a file of the same file system by renaming it, without copying a byte."""
+        ...
