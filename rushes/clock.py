@@ -41,6 +41,11 @@ class ManualClock:
         self._now += seconds
 
 
+def pause(seconds: float) -> None:
+    """Block this thread. For the short waits at an edge (a lock held elsewhere), never for scheduling."""
+    time.sleep(seconds)
+
+
 def rfc3339(seconds: float) -> str:
     """`1750000000.25` -> `2025-06-15T15:06:40.250Z` (RFC 3339, UTC, milliseconds)."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

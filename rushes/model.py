@@ -109,6 +109,8 @@ class SourceRef(Noun):
     version: int = 1
     size: int
     filename: str = ""
+    sha256: str | None = None
+    """Known once the checksum step has read the whole file."""
 
 
 # -- Plan -------------------------------------------------------------------------------------------------------------
@@ -207,6 +209,7 @@ class Track(Noun):
 class ProbeResult(Noun):
     kind: Literal["probe"] = "probe"
     facts: SourceFacts
+    ladder: Ladder
 
 
 class ChecksumResult(Noun):

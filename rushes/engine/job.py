@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import Field
 
-from rushes.model import Noun, Result, SourceFacts, SourceRef
+from rushes.model import Noun, Result, SourceFacts, SourceRef, Verdict
 from rushes.policies import Policy
 from rushes.profiles import Profile
-from rushes.states import StepKind
+from rushes.states import Action, StepKind
 
 
 class Job(Noun):
@@ -33,7 +33,9 @@ class Job(Noun):
     policy: Policy
     build: int = 0
     """The number a new build gets (package) or the newest build there is (publish)."""
-    verdict_override: str | None = None
+    verdict: Verdict | None = None
+    """The asset's verdict at the time of the claim; it may be newer and stricter than the one among the inputs."""
+    verdict_override: Action | None = None
     """A moderator's decision, which a policy does not overrule."""
 
 

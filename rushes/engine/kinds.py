@@ -20,7 +20,7 @@ class Kind:
 KINDS: dict[StepKind, Kind] = {
     StepKind.PROBE: Kind(Pool.IO, "rushes.transcoder.source"),
     StepKind.CHECKSUM: Kind(Pool.IO, "rushes.transcoder.checksum"),
-    StepKind.REMUX: Kind(Pool.VIDEO, "rushes.transcoder.passthrough"),
+    StepKind.REMUX: Kind(Pool.IO, "rushes.transcoder.passthrough"),
     StepKind.ENCODE: Kind(Pool.VIDEO, "rushes.transcoder.encode"),
     StepKind.AUDIO: Kind(Pool.AUDIO, "rushes.transcoder.audio"),
     StepKind.PACKAGE: Kind(Pool.PUBLISH, "rushes.packaging.package"),

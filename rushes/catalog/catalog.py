@@ -1,0 +1,212 @@
+"""The catalog as the web side sees it: assets, uploads, events. One transaction per method, thread-safe, synchronous."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rushes.catalog import assets, fleet, outbox, steps, uploads, why
+from rushes.catalog.change import Change, Store
+from rushes.catalog.records import Counts, Delivery, Event, Fleet, Upload
+from rushes.engine.graph import intake, review
+from rushes.engine.outcome import Outcome, cleanup_step
+from rushes.errors import REASONS, Conflict
+from rushes.model import Asset, Reason, SourceRef, StepView
+from rushes.settings import load_policy, load_profile
+from rushes.states import Action, AssetState, Publication
+
+
+def database_path(url: str) -> Path:
+    """`sqlite:///relative` or `sqlite:////absolute` -> path."""
+    if not url.startswith("sqlite:///"):
+        raise ValueError(
+            f"RUSHES_DATABASE_URL {url!r} is not supported; it must look like sqlite:///path/to/rushes.db."
+        )
+    return Path(url.removeprefix("sqlite:///"))
+
+
+class Catalog:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._database = store.database
+
+    # -- uploads ------------------------------------------------------------------------------------------------------
+
+    def create_upload(self, upload: Upload, asset: Asset) -> Asset:
+        """The upload and its asset, at once. `asset.profile` and `.policy` name files; their contents are kept with it."""
+        profile, policy = load_profile(asset.profile), load_policy(asset.policy)
+        with self._store.change() as change:
+            named = asset.model_copy(update={"profile": profile.ref, "policy": policy.ref})
+            assets.insert(change.tx, named, profile, policy)
+            uploads.insert(change.tx, upload)
+            change.event("asset.created", named)
+            return named
+
+    def upload(self, upload: str) -> Upload:
+        """Raises NotFound."""
+        with self._database.read() as tx:
+            return uploads.get(tx, upload)
+
+    def extend_upload(self, upload: str, expires_at: float) -> None:
+        with self._database.write() as tx:
+            uploads.extend(tx, upload, expires_at)
+
+    def finish_upload(self, upload: str, source: SourceRef) -> Asset:
+        """The last byte is stored at `source.key`: source, steps and event in one transaction. Again is harmless."""
+        with self._store.change() as change:
+            record = uploads.get(change.tx, upload)
+            asset = assets.get(change.tx, record.asset)
+            if record.state != "open":
+                return asset
+            uploads.set_state(change.tx, upload, "finished")
+            fields = {"state": AssetState.INGESTED, "uploaded_at": change.now, "source": source}
+            asset = change.save(Outcome(asset.model_copy(update=fields), ("asset.ingested",)))
+            change.add_steps(asset, intake())
+            return asset
+
+    def terminate_upload(self, upload: str, *, reason: Reason | None = None) -> None:
+        """Given up by the client, or expired: the asset never had a source and ends with it."""
+        with self._store.change() as change:
+            record = uploads.get(change.tx, upload)
+            if record.state != "open":
+                return
+            uploads.set_state(change.tx, upload, "terminated")
+            asset = assets.get(change.tx, record.asset)
+            if reason:
+                change.fail_asset(asset, reason)
+            else:
+                gone = asset.model_copy(update={"state": AssetState.DELETED, "deleted_at": change.now})
+                change.save(Outcome(gone, ("asset.deleted",)))
+
+    def expired_uploads(self, now: float) -> list[Upload]:
+        with self._database.read() as tx:
+            return uploads.open_ones(tx, expired_at=now)
+
+    def open_uploads(self) -> list[Upload]:
+        with self._database.read() as tx:
+            return uploads.open_ones(tx)
+
+    # -- assets -------------------------------------------------------------------------------------------------------
+
+    def asset(self, asset: str) -> Asset:
+        """Raises NotFound."""
+        with self._database.read() as tx:
+            return assets.get(tx, asset)
+
+    def assets(
+        self, *, tenant: str | None, after: str | None = None, limit: int = 50, state: AssetState | None = None
+    ) -> tuple[list[Asset], str | None]:
+        with self._database.read() as tx:
+            return assets.page(tx, tenant=tenant, after=after, limit=limit, state=state)
+
+    def steps(self, asset: str) -> list[StepView]:
+        with self._database.read() as tx:
+            return [steps.view(row) for row in steps.of_asset(tx, asset)]
+
+    def cost(self, asset: str) -> dict[str, float]:
+        """CPU seconds of all attempts, wasted ones too, and bytes of the newest build's segments."""
+        with self._database.read() as tx:
+            used = sum(row["cpu_seconds"] for row in steps.of_asset(tx, asset))
+            noun = assets.get(tx, asset)
+        stored = sum(track.bytes for track in noun.tracks) + (noun.source.size if noun.source else 0)
+        return {"cpu_seconds": round(used, 3), "bytes_stored": float(stored)}
+
+    def update(self, asset: str, *, title: str | None = None, metadata: dict[str, str] | None = None) -> Asset:
+        with self._store.change() as change:
+            noun = assets.get(change.tx, asset)
+            fields: dict[str, object] = {} if title is None else {"title": title}
+            if metadata is not None:
+                fields["metadata"] = metadata
+            return change.save(Outcome(noun.model_copy(update=fields), ("asset.updated",)))
+
+    def cancel(self, asset: str) -> Asset:
+        """Stop the work. What plays already stays; an asset that does not play yet fails as `cancelled`."""
+        with self._store.change() as change:
+            noun = assets.get(change.tx, asset)
+            if noun.state.is_final:
+                steps.cancel_open(change.tx, asset, change.now, optional_only=noun.state is AssetState.READY)
+                return noun
+            return change.fail_asset(noun, Reason(code="cancelled", message=REASONS["cancelled"]))
+
+    def retry(self, asset: str) -> Asset:
+        """Start failed and cancelled steps again. Raises Conflict where there is nothing to retry."""
+        with self._store.change() as change:
+            noun = assets.get(change.tx, asset)
+            if noun.source is None or noun.state is AssetState.DELETED:
+                raise Conflict("nothing_to_retry", "This asset has no source to work on.")
+            if not steps.reopen(change.tx, asset, change.now):
+                raise Conflict("nothing_to_retry", "No step of this asset has failed.")
+            change.touched_steps = True
+            if noun.state is AssetState.FAILED:
+                noun = noun.model_copy(update={"state": AssetState.INGESTED, "reason": None})
+            return change.save(Outcome(noun, ("asset.updated",)))
+
+    def delete(self, asset: str) -> Asset:
+        """Takedown: unreachable from now on; a cleanup step removes pointers first, then the objects."""
+        with self._store.change() as change:
+            noun = assets.get(change.tx, asset)
+            if noun.state is AssetState.DELETED:
+                return noun
+            steps.cancel_open(change.tx, asset, change.now)
+            for upload in uploads.open_ones(change.tx):
+                if upload.asset == asset:
+                    uploads.set_state(change.tx, upload.id, "terminated")
+            fields = {
+                "state": AssetState.DELETED, "publication": Publication.PRIVATE, "published_build": 0,
+                "deleted_at": change.now,
+            }  # fmt: skip
+            noun = change.save(Outcome(noun.model_copy(update=fields), ("asset.deleted",)))
+            change.add_steps(noun, [cleanup_step("delete", noun.revision)])
+            return noun
+
+    def decide(self, asset: str, action: Action) -> Asset:
+        """A moderator's decision: it overrules the policy from now on, both ways."""
+        with self._store.change() as change:
+            return _decide(change, asset, action)
+
+    def why(self, asset: str) -> str:
+        """What an asset is waiting for, in a sentence."""
+        with self._database.read() as tx:
+            return why.explain(assets.get(tx, asset), [steps.view(row) for row in steps.of_asset(tx, asset)])
+
+    # -- events, deliveries, fleet ------------------------------------------------------------------------------------
+
+    def events(
+        self, *, after: int = 0, asset: str | None = None, tenant: str | None = None, limit: int = 100
+    ) -> list[Event]:
+        with self._database.read() as tx:
+            return outbox.after(tx, after, asset=asset, tenant=tenant, limit=limit)
+
+    def last_event(self) -> int:
+        with self._database.read() as tx:
+            return outbox.last(tx)
+
+    def due_deliveries(self, now: float, limit: int = 20) -> list[Delivery]:
+        with self._database.read() as tx:
+            return outbox.due(tx, now, limit)
+
+    def delivery_done(self, delivery: str) -> None:
+        with self._database.write() as tx:
+            outbox.delivered(tx, delivery)
+
+    def delivery_failed(self, delivery: str, next_at: float | None) -> None:
+        with self._database.write() as tx:
+            outbox.postponed(tx, delivery, next_at)
+
+    def fleet(self) -> Fleet:
+        with self._database.read() as tx:
+            return fleet.view(tx, self._store.clock.now())
+
+    def counts(self) -> Counts:
+        with self._database.read() as tx:
+            return fleet.counts(tx, self._store.clock.now())
+
+
+def _decide(change: Change, asset: str, action: Action) -> Asset:
+    noun = assets.get(change.tx, asset)
+    if not noun.state.has_build:
+        raise Conflict("no_build", "There is nothing to decide on: this asset has no build yet.")
+    change.tx.execute(
+        "UPDATE assets SET verdict_override = :action WHERE id = :id", {"action": action.value, "id": asset}
+    )
+    change.add_steps(noun, review(noun.revision))
+    return change.save(Outcome(noun, ("asset.updated",)))

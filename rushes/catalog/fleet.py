@@ -1,0 +1,83 @@
+"""The fleet as the catalog sees it: pools with their backlog in seconds, workers with their steps, numbers for metrics."""
+
+from __future__ import annotations
+
+import json
+
+from rushes.catalog.database import Session
+from rushes.catalog.records import Counts, Fleet, PoolView, WorkerView
+from rushes.states import Pool
+
+SILENT_AFTER = 15.0
+"""Seconds after which a worker that does not report is no longer shown."""
+
+
+def view(tx: Session, now: float) -> Fleet:
+    rows = tx.all(
+        "SELECT pool, sum(state = 'ready') AS ready, sum(state = 'running') AS running, sum(state = 'waiting') AS waiting,"
+        " sum(CASE WHEN state = 'ready' THEN cost ELSE 0 END) AS backlog,"
+        " min(CASE WHEN state = 'ready' THEN ready_at END) AS oldest"
+        " FROM steps WHERE state IN ('ready', 'running', 'waiting') GROUP BY pool"
+    )
+    found = {row["pool"]: row for row in rows}
+    pools = tuple(
+        PoolView(
+            pool=pool.value,
+            ready=row["ready"] if (row := found.get(pool.value)) else 0,
+            running=row["running"] if row else 0,
+            waiting=row["waiting"] if row else 0,
+            backlog_seconds=round(row["backlog"], 2) if row else 0.0,
+            oldest_ready_seconds=round(now - row["oldest"], 2) if row and row["oldest"] else 0.0,
+        )
+        for pool in Pool
+    )
+    return Fleet(pools=pools, workers=_workers(tx, now))
+
+
+def _workers(tx: Session, now: float) -> tuple[WorkerView, ...]:
+    running: dict[str, list[str]] = {}
+    for row in tx.all("SELECT lease_owner, asset, key FROM steps WHERE state = 'running' ORDER BY started_at"):
+        running.setdefault(row["lease_owner"], []).append(f"{row['asset']}/{row['key']}")
+    rows = tx.all("SELECT * FROM workers WHERE seen_at > :since ORDER BY id", {"since": now - SILENT_AFTER})
+    return tuple(
+        WorkerView(
+            id=row["id"],
+            pools=tuple(json.loads(row["pools"])),
+            slots=row["slots"],
+            started_at=row["started_at"],
+            seen_at=row["seen_at"],
+            steps=tuple(running.get(row["id"], ())),
+        )
+        for row in rows
+    )
+
+
+def counts(tx: Session, now: float) -> Counts:
+    steps = tx.all("SELECT state, kind, pool, count(*) AS n FROM steps GROUP BY state, kind, pool")
+    assets = tx.all("SELECT state, count(*) AS n FROM assets GROUP BY state")
+    attempts = tx.all(
+        "SELECT s.kind, a.outcome, count(*) AS n FROM attempts a JOIN steps s ON s.id = a.step"
+        " WHERE a.outcome IS NOT NULL GROUP BY s.kind, a.outcome"
+    )
+    uploads = tx.one("SELECT count(*) AS n FROM uploads WHERE state = 'open'")
+    due = tx.one("SELECT min(e.at) AS at FROM deliveries d JOIN events e ON e.seq = d.seq WHERE d.state = 'due'")
+    return Counts(
+        steps=tuple((row["state"], row["kind"], row["pool"], row["n"]) for row in steps),
+        assets={row["state"]: row["n"] for row in assets},
+        uploads_open=uploads["n"] if uploads else 0,
+        outbox_lag_seconds=max(0.0, now - due["at"]) if due and due["at"] else 0.0,
+        attempts=tuple((row["kind"], row["outcome"], row["n"]) for row in attempts),
+    )
+
+
+def report(tx: Session, worker: str, pools: list[str], slots: int, now: float) -> None:
+    """A worker says that it is there."""
+    tx.execute(
+        "INSERT INTO workers (id, pools, slots, started_at, seen_at) VALUES (:id, :pools, :slots, :now, :now)"
+        " ON CONFLICT (id) DO UPDATE SET seen_at = :now, pools = :pools, slots = :slots",
+        {"id": worker, "pools": json.dumps(pools), "slots": slots, "now": now},
+    )
+
+
+def leave(tx: Session, worker: str) -> None:
+    tx.execute("DELETE FROM workers WHERE id = :id", {"id": worker})

@@ -1,0 +1,181 @@
+"""Steps as rows: planned, claimed by compare-and-swap, renewed, ended. Each change is one conditional statement."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rushes.catalog.database import Row, Session
+from rushes.keys import new_id
+from rushes.model import Asset, Reason, StepSpec, StepView
+from rushes.states import Pool, StepKind, StepState
+
+OPEN = "('waiting', 'ready', 'running')"
+FINISHED = "('done', 'skipped', 'failed', 'cancelled')"
+
+
+def insert(tx: Session, asset: Asset, specs: Sequence[StepSpec], now: float) -> None:
+    """Add planned steps; those that wait for nothing unfinished are ready at once. A key that is there already stays."""
+    version = asset.source.version if asset.source else 1
+    for spec in specs:
+        values = {
+            "id": new_id(now), "asset": asset.id, "tenant": asset.tenant, "version": version, "now": now,
+            **spec.model_dump(mode="json", include={"key", "kind", "pool", "priority", "cost"}),
+            "required": int(spec.required), "params": json.dumps(spec.params),
+        }  # fmt: skip
+        added = tx.execute(
+            "INSERT INTO steps (id, asset, tenant, source_version, key, kind, pool, params, required, priority, cost,"
+            " state, waiting, created_at) VALUES (:id, :asset, :tenant, :version, :key, :kind, :pool, :params, :required,"
+            " :priority, :cost, 'waiting', 0, :now) ON CONFLICT DO NOTHING",
+            values,
+        )
+        if added:
+            _link(tx, values["id"], asset.id, version, spec.after)
+    settle(tx, asset.id, now)
+
+
+def _link(tx: Session, step: str, asset: str, version: int, after: Sequence[str]) -> None:
+    for key in after:
+        tx.execute(
+            "INSERT INTO step_after (step, after) SELECT :step, id FROM steps"
+            " WHERE asset = :asset AND source_version = :version AND key = :key",
+            {"step": step, "asset": asset, "version": version, "key": key},
+        )
+
+
+def settle(tx: Session, asset: str, now: float) -> None:
+    """Count what each waiting step still waits for, and make ready those that wait for nothing."""
+    tx.execute(
+        "UPDATE steps SET waiting = (SELECT count(*) FROM step_after l JOIN steps d ON d.id = l.after"
+        f" WHERE l.step = steps.id AND d.state NOT IN {FINISHED}) WHERE asset = :asset AND state = 'waiting'",
+        {"asset": asset},
+    )
+    tx.execute(
+        "UPDATE steps SET state = 'ready', ready_at = :now WHERE asset = :asset AND state = 'waiting' AND waiting = 0",
+        {"asset": asset, "now": now},
+    )
+
+
+def get(tx: Session, step: str) -> Row | None:
+    return tx.one("SELECT * FROM steps WHERE id = :id", {"id": step})
+
+
+def of_asset(tx: Session, asset: str) -> list[Row]:
+    return tx.all("SELECT * FROM steps WHERE asset = :asset ORDER BY created_at, id", {"asset": asset})
+
+
+def view(found: Row) -> StepView:
+    reason = Reason(code=found["reason_code"], message=found["reason_message"]) if found["reason_code"] else None
+    return StepView(
+        id=found["id"], key=found["key"], kind=StepKind(found["kind"]), pool=Pool(found["pool"]),
+        state=StepState(found["state"]), required=bool(found["required"]), progress=found["progress"],
+        attempts=found["attempts"], started_at=found["started_at"], finished_at=found["finished_at"],
+        reason=reason, cpu_seconds=found["cpu_seconds"],
+    )  # fmt: skip
+
+
+def dependencies(tx: Session, step: str) -> list[Row]:
+    return tx.all("SELECT d.* FROM step_after l JOIN steps d ON d.id = l.after WHERE l.step = :id", {"id": step})
+
+
+def claim(tx: Session, pools: Iterable[Pool], worker: str, now: float, lease: float) -> Row | None:
+    """The best ready step of these pools: priority class first, then the tenant that was given least, then age.
+
+    Raises the fence and charges the attempt here, so that a worker that dies has been counted.
+    """
+    names = ", ".join(f"'{pool.value}'" for pool in pools)
+    found = tx.one(
+        "UPDATE steps SET state = 'running', fence = fence + 1, attempts = attempts + 1, lease_owner = :worker,"
+        " lease_expires = :expires, started_at = coalesce(started_at, :now), progress = 0 WHERE id = ("
+        " SELECT s.id FROM steps s JOIN tenants t ON t.id = s.tenant"
+        f" WHERE s.state = 'ready' AND s.pool IN ({names}) AND s.not_before <= :now"  # noqa: S608 - names come from an enum
+        " ORDER BY s.priority DESC, t.vtime, s.ready_at, s.id LIMIT 1) AND state = 'ready' RETURNING *",
+        {"worker": worker, "expires": now + lease, "now": now},
+    )
+    if found is None:
+        return None
+    tx.execute(
+        "UPDATE tenants SET vtime = vtime + :cost / weight WHERE id = :tenant",
+        {"cost": found["cost"], "tenant": found["tenant"]},
+    )
+    tx.execute(
+        "INSERT INTO attempts (step, fence, worker, started_at) VALUES (:step, :fence, :worker, :now)",
+        {"step": found["id"], "fence": found["fence"], "worker": worker, "now": now},
+    )
+    return found
+
+
+def renew(tx: Session, step: str, fence: int, progress: float, expires: float) -> bool:
+    """Extend the lease; False if the step is no longer this attempt's."""
+    return (
+        tx.execute(
+            "UPDATE steps SET progress = max(progress, :progress), lease_expires = :expires"
+            " WHERE id = :id AND fence = :fence AND state = 'running'",
+            {"id": step, "fence": fence, "progress": min(1.0, progress), "expires": expires},
+        )
+        == 1
+    )
+
+
+def end(tx: Session, step: str, fence: int, state: StepState, now: float, **values: Any) -> bool:  # noqa: ANN401 - column values
+    """Leave `running` with the fence in hand; False (and nothing changed) for a late zombie."""
+    columns = {"lease_owner": None, "lease_expires": None, "cancel": 0, **values}
+    if state.is_final:
+        columns["finished_at"] = now
+    if state is StepState.DONE:
+        columns["progress"] = 1.0
+    assignments = ", ".join(f"{name} = :{name}" for name in columns)
+    return (
+        tx.execute(
+            f"UPDATE steps SET state = :state, {assignments} WHERE id = :id AND fence = :fence AND state = 'running'",  # noqa: S608 - our own column names
+            {"id": step, "fence": fence, "state": state.value, **columns},
+        )
+        == 1
+    )
+
+
+def end_attempt(tx: Session, step: str, fence: int, outcome: str, now: float, **values: Any) -> None:  # noqa: ANN401 - column values
+    """`values`: cpu_seconds, reason_code, detail."""
+    tx.execute(
+        "UPDATE attempts SET finished_at = :now, outcome = :outcome, reason_code = :reason_code, detail = :detail,"
+        " cpu_seconds = :cpu WHERE step = :step AND fence = :fence AND outcome IS NULL",
+        {
+            "step": step, "fence": fence, "outcome": outcome, "now": now, "reason_code": values.get("reason_code"),
+            "detail": values.get("detail"), "cpu": values.get("cpu_seconds", 0.0),
+        },
+    )  # fmt: skip
+    tx.execute(
+        "UPDATE steps SET cpu_seconds = cpu_seconds + :cpu WHERE id = :id",
+        {"id": step, "cpu": values.get("cpu_seconds", 0.0)},
+    )
+
+
+def cancel_open(tx: Session, asset: str, now: float, *, optional_only: bool = False) -> None:
+    """Steps not started end at once; running ones learn it from their next heartbeat. Cleanups go on."""
+    which = "AND kind <> 'cleanup'" + (" AND required = 0" if optional_only else "")
+    tx.execute(
+        f"UPDATE steps SET state = 'cancelled', finished_at = :now WHERE asset = :asset AND state IN ('waiting', 'ready') {which}",
+        {"asset": asset, "now": now},
+    )
+    tx.execute(f"UPDATE steps SET cancel = 1 WHERE asset = :asset AND state = 'running' {which}", {"asset": asset})
+
+
+def reopen(tx: Session, asset: str, now: float) -> int:
+    """An operator's retry: failed and cancelled steps start again with their attempts forgiven."""
+    count = tx.execute(
+        "UPDATE steps SET state = 'waiting', attempts = 0, not_before = 0, reason_code = NULL, reason_message = NULL,"
+        " finished_at = NULL, progress = 0 WHERE asset = :asset AND state IN ('failed', 'cancelled') AND kind <> 'cleanup'",
+        {"asset": asset},
+    )
+    settle(tx, asset, now)
+    return count
+
+
+def expired(tx: Session, now: float) -> list[Row]:
+    return tx.all("SELECT * FROM steps WHERE state = 'running' AND lease_expires < :now", {"now": now})
+
+
+def ready_pools(tx: Session, now: float) -> set[Pool]:
+    rows = tx.all("SELECT DISTINCT pool FROM steps WHERE state = 'ready' AND not_before <= :now", {"now": now})
+    return {Pool(found["pool"]) for found in rows}

@@ -1,0 +1,45 @@
+"""Uploads as rows."""
+
+from __future__ import annotations
+
+import json
+
+from rushes.catalog.database import Row, Session
+from rushes.catalog.records import Upload
+from rushes.errors import NotFound
+
+
+def insert(tx: Session, upload: Upload) -> None:
+    tx.execute(
+        "INSERT INTO uploads (id, asset, tenant, length, metadata, raw_metadata, created_at, expires_at, state)"
+        " VALUES (:id, :asset, :tenant, :length, :metadata, :raw_metadata, :created_at, :expires_at, :state)",
+        {**upload.model_dump(), "metadata": json.dumps(upload.metadata)},
+    )
+
+
+def _upload(found: Row) -> Upload:
+    return Upload.model_validate({**dict(found), "metadata": json.loads(found["metadata"])})
+
+
+def get(tx: Session, upload: str) -> Upload:
+    """Raises NotFound."""
+    found = tx.one("SELECT * FROM uploads WHERE id = :id", {"id": upload})
+    if found is None:
+        raise NotFound("upload_not_found", "There is no upload of this id; it may have expired. Please start again.")
+    return _upload(found)
+
+
+def set_state(tx: Session, upload: str, state: str) -> None:
+    tx.execute("UPDATE uploads SET state = :state WHERE id = :id", {"id": upload, "state": state})
+
+
+def extend(tx: Session, upload: str, expires_at: float) -> None:
+    tx.execute("UPDATE uploads SET expires_at = :at WHERE id = :id", {"id": upload, "at": expires_at})
+
+
+def open_ones(tx: Session, *, expired_at: float | None = None) -> list[Upload]:
+    rows = tx.all(
+        "SELECT * FROM uploads WHERE state = 'open' AND (:at IS NULL OR expires_at <= :at) ORDER BY id",
+        {"at": expired_at},
+    )
+    return [_upload(found) for found in rows]

@@ -1,0 +1,38 @@
+"""Says in a sentence what an asset is waiting for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rushes.model import Asset, StepView
+from rushes.states import AssetState, Publication, StepState
+
+
+def explain(asset: Asset, steps: Sequence[StepView]) -> str:
+    match asset.state:
+        case AssetState.UPLOADING:
+            return "The upload is not complete: it waits for the client to send the remaining bytes."
+        case AssetState.FAILED if asset.reason:
+            return f"It failed ({asset.reason.code}): {asset.reason.message}"
+        case AssetState.DELETED:
+            return "It was deleted."
+    running = [step for step in steps if step.state is StepState.RUNNING]
+    if running:
+        return "Running: " + ", ".join(f"{step.key} ({step.progress:.0%})" for step in running) + "."
+    ready = [step for step in steps if step.state is StepState.READY]
+    if ready:
+        return "Waiting for a free worker of " + ", ".join(f"pool {step.pool} (for {step.key})" for step in ready) + "."
+    return _finished(asset)
+
+
+def _finished(asset: Asset) -> str:
+    rules = ", ".join(asset.verdict.rules) if asset.verdict else "none"
+    match asset.publication:
+        case Publication.PUBLISHED:
+            return "Nothing: it is published and all its steps have ended."
+        case Publication.HELD:
+            return f"A decision: it is held by policy (rules: {rules})."
+        case Publication.BLOCKED:
+            return f"Nothing: it is blocked by policy (rules: {rules})."
+        case _:
+            return "Nothing is running and nothing is ready."

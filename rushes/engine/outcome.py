@@ -1,0 +1,162 @@
+"""What the result of a step does to its asset. Pure: (asset, result, now) -> (asset, events, follow-up).
+
+The catalog calls this inside the transaction that completes the step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rushes.engine.kinds import KINDS
+from rushes.model import (
+    Asset,
+    ChecksumResult,
+    CleanupResult,
+    LabelsResult,
+    PackageResult,
+    Partial,
+    PosterResult,
+    ProbeResult,
+    PublishResult,
+    Reason,
+    Result,
+    Skipped,
+    StepSpec,
+    StoryboardResult,
+    TracksResult,
+    TranscriptResult,
+    VerdictResult,
+)
+from rushes.states import Action, AssetState, Publication, StepKind
+
+
+@dataclass(frozen=True)
+class Outcome:
+    asset: Asset
+    events: tuple[str, ...] = ()
+    unpublish: bool = False
+    """The pointer has to go: a verdict turned against what is public."""
+
+
+def apply(asset: Asset, key: str, result: Result, now: float) -> Outcome:
+    """The asset after `result` of the step `key`."""
+    match result:
+        case ProbeResult():
+            facts = result.facts.model_copy(update={"sha256": asset.source.sha256 if asset.source else None})
+            return _updated(asset, facts=facts)
+        case ChecksumResult():
+            return _checksum(asset, result.sha256)
+        case TracksResult():
+            return _tracks(asset, result)
+        case PackageResult():
+            return _package(asset, result, now)
+        case VerdictResult():
+            return _verdict(asset, result)
+        case PublishResult():
+            return _published(asset, result, now)
+        case Skipped():
+            note = Reason(code=result.reason.code, message=f"{key} skipped: {result.reason.message}")
+            return Outcome(asset.model_copy(update={"notes": (*asset.notes, note)}))
+        case CleanupResult():
+            return Outcome(asset)
+        case _:
+            return _enriched(asset, result)
+
+
+def _updated(asset: Asset, **fields: object) -> Outcome:
+    return Outcome(asset.model_copy(update=fields), ("asset.updated",))
+
+
+def _checksum(asset: Asset, sha256: str) -> Outcome:
+    source = asset.source.model_copy(update={"sha256": sha256}) if asset.source else None
+    facts = asset.facts.model_copy(update={"sha256": sha256}) if asset.facts else None
+    return Outcome(asset.model_copy(update={"source": source, "facts": facts}))
+
+
+def _tracks(asset: Asset, result: TracksResult) -> Outcome:
+    if not result.missing_seconds and not result.decode_errors:
+        return Outcome(asset)
+    old = asset.partial
+    partial = Partial(
+        missing_seconds=max(result.missing_seconds, old.missing_seconds if old else 0.0),
+        decode_errors=result.decode_errors + (old.decode_errors if old else 0),
+    )
+    return _updated(asset, partial=partial)
+
+
+def _package(asset: Asset, result: PackageResult, now: float) -> Outcome:
+    """A build never replaces a newer one; a provisional one makes the asset playable, a complete one ready."""
+    fields: dict[str, object] = {}
+    events: list[str] = []
+    if result.build > asset.build:
+        fields |= {"build": result.build, "tracks": result.tracks}
+    if asset.state is AssetState.INGESTED:
+        fields |= {"state": AssetState.PLAYABLE, "playable_at": now}
+        events.append("asset.playable")
+    if result.complete and asset.state in (AssetState.INGESTED, AssetState.PLAYABLE):
+        fields |= {"state": AssetState.READY, "ready_at": now}
+        events.append("asset.ready")
+    return Outcome(asset.model_copy(update=fields), tuple(events) or ("asset.updated",))
+
+
+def _verdict(asset: Asset, result: VerdictResult) -> Outcome:
+    verdict = result.verdict
+    if verdict.action is Action.PUBLISH:
+        return Outcome(asset.model_copy(update={"verdict": verdict}))
+    publication = verdict.action.publication
+    changed = asset.model_copy(update={"verdict": verdict, "publication": publication, "published_build": 0})
+    events = (f"asset.{publication.value}",) if publication is not asset.publication else ()
+    return Outcome(changed, events, unpublish=asset.publication is Publication.PUBLISHED)
+
+
+def _published(asset: Asset, result: PublishResult, now: float) -> Outcome:
+    """The pointer is written. If the asset was held, failed or deleted meanwhile it has to go again."""
+    if asset.state in (AssetState.FAILED, AssetState.DELETED) or (
+        asset.verdict and asset.verdict.action is not Action.PUBLISH
+    ):
+        return Outcome(asset, unpublish=True)
+    fields = {
+        "publication": Publication.PUBLISHED,
+        "published_build": max(result.build, asset.published_build),
+        "published_at": asset.published_at or now,
+    }
+    event = "asset.updated" if asset.publication is Publication.PUBLISHED else "asset.published"
+    return Outcome(asset.model_copy(update=fields), (event,))
+
+
+def _enriched(asset: Asset, result: Result) -> Outcome:
+    match result:
+        case PosterResult():
+            return _updated(asset, poster=result.poster)
+        case StoryboardResult():
+            return _updated(asset, storyboard=result)
+        case TranscriptResult():
+            return _updated(asset, transcript=result)
+        case LabelsResult():
+            return _updated(asset, labels=result.labels, coverage=result.coverage)
+        case _:
+            raise TypeError(f"no effect is defined for a result of kind {result.kind}")
+
+
+def fail(asset: Asset, reason: Reason) -> Outcome:
+    """A required step is lost. What was public goes: an asset that failed is never half there."""
+    if asset.state in (AssetState.DELETED, AssetState.FAILED):
+        return Outcome(asset)
+    public = asset.publication is Publication.PUBLISHED
+    fields: dict[str, object] = {"state": AssetState.FAILED, "reason": reason}
+    if public:
+        fields |= {"publication": Publication.PRIVATE, "published_build": 0}
+    return Outcome(asset.model_copy(update=fields), ("asset.failed",), unpublish=public)
+
+
+def cleanup_step(what: str, number: int) -> StepSpec:
+    """The step that removes pointers (`unpublish`) or everything (`delete`)."""
+    return StepSpec(
+        key=f"cleanup.{what}.{number}",
+        kind=StepKind.CLEANUP,
+        pool=KINDS[StepKind.CLEANUP].pool,
+        params={"what": what},
+        required=False,
+        priority=30,
+        cost=0.1,
+    )

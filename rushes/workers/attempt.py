@@ -1,0 +1,87 @@
+"""One attempt: an order given to a child, heartbeats until it answers, the end of the child when it must stop."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+
+from rushes.catalog.database import DatabaseUnavailable
+from rushes.catalog.pipeline import Answer, Pipeline
+from rushes.clock import SystemClock
+from rushes.errors import REASONS, Blame
+from rushes.model import Reason
+from rushes.workers.children import Child
+from rushes.workers.order import Done, Failed, Order, Progress
+
+GRACE = 120.0
+"""Seconds a child may take beyond the tool's own wall limit: fetching, verifying and storing are its own."""
+
+
+class Lost(StrEnum):
+    CANCELLED = "cancelled"
+    FENCED = "fenced"
+
+
+Ended = Done | Failed | Lost
+
+
+class Attempt:
+    def __init__(self, pipeline: Pipeline, child: Child, order: Order, heartbeat: float) -> None:
+        self._pipeline = pipeline
+        self._child = child
+        self._order = order
+        self._heartbeat = heartbeat
+        self._progress = 0.0
+
+    async def run(self) -> Ended:
+        """How it ended. On every way out but `Done` and `Failed` from the child itself, the child is dead."""
+        try:
+            await self._child.give(self._order)
+            async with asyncio.timeout(self._order.tools.limits.wall + GRACE):
+                return await self._converse()
+        except TimeoutError:
+            await self._child.kill()
+            return failed("over_limit_time", Blame.TRANSIENT)
+        except (BrokenPipeError, ConnectionResetError):
+            return failed("tool_killed", Blame.POISON)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._child.kill())
+            raise
+
+    async def _converse(self) -> Ended:
+        clock = SystemClock()
+        last = clock.monotonic()
+        while True:
+            stopped = None
+            try:
+                message = await asyncio.wait_for(self._child.hear(), self._heartbeat)
+            except TimeoutError:
+                message = Progress(fraction=self._progress)
+            match message:
+                case Done() | Failed():
+                    return message
+                case None:
+                    await self._child.kill()
+                    return failed("tool_killed", Blame.POISON)
+                case Progress():
+                    self._progress = max(self._progress, message.fraction)
+            if clock.monotonic() - last >= self._heartbeat:
+                last = clock.monotonic()
+                stopped = await self._beat()
+            if stopped is not None:
+                await self._child.kill()
+                return stopped
+
+    async def _beat(self) -> Ended | None:
+        """Renew the lease; a reason to stop, if there is one."""
+        if self._child.memory() > self._order.tools.limits.memory:
+            return failed("over_limit_memory", Blame.PERMANENT)
+        try:
+            answer = await asyncio.to_thread(self._pipeline.renew, self._order.job, self._progress)
+        except DatabaseUnavailable:
+            return None  # the fence decides at the end whether the result still counts
+        return {Answer.OK: None, Answer.CANCEL: Lost.CANCELLED, Answer.FENCED: Lost.FENCED}[answer]
+
+
+def failed(code: str, blame: Blame, detail: str = "") -> Failed:
+    return Failed(reason=Reason(code=code, message=REASONS[code]), blame=blame, detail=detail, cpu_seconds=0.0)

@@ -1,0 +1,105 @@
+"""The child that does steps: started warm, given one order at a time, killed without ceremony when it must stop.
+
+It holds no database and no credentials. Standard output belongs to the conversation with the worker; whatever a library
+prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import resource
+import shutil
+import signal
+import sys
+import traceback
+from typing import TextIO
+
+from rushes.clock import Clock, SystemClock
+from rushes.engine.job import Job
+from rushes.engine.kinds import KINDS
+from rushes.errors import Blame, StepFailure
+from rushes.model import Noun, Result
+from rushes.storage.open import open_store
+from rushes.storage.store import ObjectMissing, StoreError
+from rushes.storage.workspace import Workspace
+from rushes.workers.order import Done, Failed, Order, Progress, Ready
+
+PR_SET_PDEATHSIG = 1
+PROGRESS_EVERY = 0.2
+"""Seconds between two progress messages at the least."""
+
+
+def main() -> None:
+    parent = int(sys.argv[1])
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        return  # the worker died before we could ask to die with it
+    talk = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)
+    for kind in KINDS.values():
+        importlib.import_module(kind.module)
+    _say(talk, Ready())
+    for line in sys.stdin:
+        _serve(Order.model_validate_json(line), talk)
+
+
+def _say(talk: TextIO, message: Noun) -> None:
+    talk.write(message.model_dump_json() + "\n")
+
+
+def _cpu() -> float:
+    usages = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def _serve(order: Order, talk: TextIO) -> None:
+    before = _cpu()
+    order.scratch.mkdir(parents=True, exist_ok=True)
+    try:
+        workspace = Workspace(open_store(order.storage), order.scratch, order.tools, _Reporter(talk, SystemClock()))
+        result = perform(order.job, workspace)
+        _say(talk, Done(result=result, cpu_seconds=_cpu() - before))
+    except StepFailure as failure:
+        _say(talk, Failed.of(failure, _cpu() - before))
+    finally:
+        shutil.rmtree(order.scratch, ignore_errors=True)
+
+
+def perform(job: Job, workspace: Workspace) -> Result:
+    """Do one step; whatever goes wrong comes out as a classified StepFailure."""
+    module = importlib.import_module(KINDS[job.kind].module)
+    try:
+        result: Result = module.run(job, workspace)
+    except StepFailure:
+        raise
+    except ObjectMissing as error:
+        raise StepFailure("internal", Blame.TRANSIENT, detail=f"object missing: {error}") from error
+    except StoreError as error:
+        raise StepFailure("storage_unavailable", Blame.TRANSIENT, detail=str(error)) from error
+    except OSError as error:
+        code = "scratch_full" if error.errno in (28, 122) else "internal"  # ENOSPC, EDQUOT
+        raise StepFailure(code, Blame.TRANSIENT, detail=traceback.format_exc()) from error
+    except Exception as error:
+        raise StepFailure("internal", Blame.TRANSIENT, detail=traceback.format_exc()) from error
+    return result
+
+
+class _Reporter:
+    """Sends progress, but not at every call."""
+
+    def __init__(self, talk: TextIO, clock: Clock) -> None:
+        self._talk = talk
+        self._clock = clock
+        self._last = 0.0
+
+    def __call__(self, fraction: float) -> None:
+        now = self._clock.monotonic()
+        if now - self._last >= PROGRESS_EVERY:
+            self._last = now
+            _say(self._talk, Progress(fraction=max(0.0, min(1.0, fraction))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""What a worker and its children say to each other: one JSON object a line, over the child's standard streams."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from rushes.engine.job import Job, ToolSettings
+from rushes.errors import Blame, StepFailure
+from rushes.model import Noun, Reason, Result
+
+
+class Order(Noun):
+    """Worker to child: do this."""
+
+    job: Job
+    scratch: Path
+    storage: str
+    tools: ToolSettings
+
+
+class Ready(Noun):
+    """Child to worker: the imports are done."""
+
+    say: Literal["ready"] = "ready"
+
+
+class Progress(Noun):
+    say: Literal["progress"] = "progress"
+    fraction: float
+
+
+class Done(Noun):
+    say: Literal["done"] = "done"
+    result: Result
+    cpu_seconds: float
+
+
+class Failed(Noun):
+    say: Literal["failed"] = "failed"
+    reason: Reason
+    blame: Blame
+    detail: str
+    cpu_seconds: float
+
+    @classmethod
+    def of(cls, failure: StepFailure, cpu_seconds: float) -> Failed:
+        reason = Reason(code=failure.code, message=failure.message)
+        return cls(reason=reason, blame=failure.blame, detail=failure.detail, cpu_seconds=cpu_seconds)
+
+
+Message = Annotated[Ready | Progress | Done | Failed, Field(discriminator="say")]
+MESSAGE: TypeAdapter[Ready | Progress | Done | Failed] = TypeAdapter(Message)

@@ -1,0 +1,194 @@
+"""A worker: claims the best ready step of its pools, has a child do it, renews the lease, reports how it ended.
+
+It runs in one long-lived event loop in the main thread: children die with the thread that started them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from rushes.catalog.database import DatabaseUnavailable
+from rushes.catalog.pipeline import Pipeline
+from rushes.catalog.records import Claim
+from rushes.engine.job import Job, ToolSettings
+from rushes.engine.kinds import KINDS
+from rushes.errors import Blame, StepFailure
+from rushes.states import Pool
+from rushes.storage.open import open_store
+from rushes.storage.workspace import Workspace
+from rushes.workers.attempt import Attempt, Ended, Lost, failed
+from rushes.workers.child import perform
+from rushes.workers.children import Children
+from rushes.workers.doorbell import Listener
+from rushes.workers.order import Done, Failed, Order
+
+LIGHT = (Pool.IO, Pool.PUBLISH)
+"""Pools of short steps; they have slots of their own, so that no encode keeps a fresh upload from being looked at."""
+LIGHT_SLOTS = 2
+LOOK_EVERY = 2.0
+"""Seconds between looks without a ring."""
+RECONCILE_EVERY = 5.0
+log = logging.getLogger("rushes.worker")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Plant:
+    """What a worker works with."""
+
+    name: str
+    pipeline: Pipeline
+    listener: Listener
+    scratch: Path
+    storage: str
+    tools: ToolSettings
+    heartbeat: float = 1.0
+
+
+class Worker:
+    """Serves `pools` with `slots` heavy steps at a time beside LIGHT_SLOTS light ones."""
+
+    def __init__(self, plant: Plant, pools: Sequence[Pool], slots: int) -> None:
+        self._plant = plant
+        self._light = [pool for pool in pools if pool in LIGHT]
+        self._heavy = [pool for pool in pools if pool not in LIGHT]
+        self._slots = slots
+        self._children = Children(min(slots, 2) + LIGHT_SLOTS, os.environ)
+        self._running: set[asyncio.Task[None]] = set()
+        self._sleepers: list[asyncio.Event] = []
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Work until `stop`; then give back what is running and leave."""
+        shutil.rmtree(self._plant.scratch, ignore_errors=True)
+        self._children.warm()
+        loops = [
+            asyncio.create_task(self._listen()),
+            asyncio.create_task(self._reconcile()),
+            asyncio.create_task(self._dispatch(self._light, LIGHT_SLOTS)),
+            asyncio.create_task(self._dispatch(self._heavy, self._slots)),
+        ]
+        try:
+            await asyncio.gather(*loops)
+        finally:
+            await self._wind_up(loops)
+
+    async def _wind_up(self, loops: list[asyncio.Task[None]]) -> None:
+        for task in (*loops, *self._running):
+            task.cancel()
+        await asyncio.gather(*loops, *self._running, return_exceptions=True)
+        await self._children.close()
+        await asyncio.to_thread(self._plant.pipeline.leave, self._plant.name)
+
+    def stop(self) -> None:
+        """Drain: claim nothing more; steps in hand are given back unharmed."""
+        self._stopping = True
+        self._wake()
+        for task in self._running:
+            task.cancel()
+
+    @property
+    def busy(self) -> int:
+        return len(self._running)
+
+    async def _listen(self) -> None:
+        while not self._stopping:
+            await self._plant.listener.wait(LOOK_EVERY)
+            self._wake()
+
+    def _wake(self) -> None:
+        for sleeper in self._sleepers:
+            sleeper.set()
+
+    async def _reconcile(self) -> None:
+        while not self._stopping:
+            pools = [*self._light, *self._heavy]
+            await _outlast(lambda: self._plant.pipeline.report(self._plant.name, pools, self._slots))
+            lost = await _outlast(self._plant.pipeline.reconcile)
+            if lost:
+                log.warning("took back %d steps of silent workers", lost, extra={"worker": self._plant.name})
+            await asyncio.sleep(RECONCILE_EVERY)
+
+    async def _dispatch(self, pools: Sequence[Pool], slots: int) -> None:
+        """Fill the slots; sleep until the bell rings, a step ends, or it is time to look again."""
+        wake = asyncio.Event()
+        self._sleepers.append(wake)
+        mine: set[asyncio.Task[None]] = set()
+        while pools and not self._stopping:
+            wake.clear()
+            claim = await self._claim(pools) if len(mine) < slots else None
+            if claim is None:
+                await wake.wait()
+                continue
+            task = asyncio.create_task(self._attempt(claim.job))
+            for group in (mine, self._running):
+                group.add(task)
+                task.add_done_callback(group.discard)
+            task.add_done_callback(lambda _: self._wake())
+
+    async def _claim(self, pools: Sequence[Pool]) -> Claim | None:
+        return await _outlast(lambda: self._plant.pipeline.claim(pools, self._plant.name))
+
+    async def _attempt(self, job: Job) -> None:
+        """One step from claim to its end in the catalog."""
+        try:
+            ended = await self._inline(job) if KINDS[job.kind].inline else await self._in_child(job)
+        except asyncio.CancelledError:
+            await asyncio.to_thread(self._plant.pipeline.release, job, "released")
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault of ours must end the attempt, not leave its lease to expire
+            log.exception("the attempt broke", extra={"asset": job.asset, "step": job.key})
+            ended = failed("internal", Blame.TRANSIENT, repr(error))
+        await _outlast(lambda: self._record(job, ended))
+
+    async def _inline(self, job: Job) -> Ended:
+        workspace = Workspace(open_store(self._plant.storage), self._plant.scratch, self._plant.tools)
+        try:
+            return Done(result=perform(job, workspace), cpu_seconds=0.0)
+        except StepFailure as failure:
+            return Failed.of(failure, 0.0)
+
+    async def _in_child(self, job: Job) -> Ended:
+        scratch = self._plant.scratch / f"{job.step_id}-{job.fence}"
+        order = Order(job=job, scratch=scratch, storage=self._plant.storage, tools=self._plant.tools)
+        child = await self._children.take()
+        try:
+            return await Attempt(self._plant.pipeline, child, order, self._plant.heartbeat).run()
+        finally:
+            await asyncio.shield(self._children.put_back(child))
+            shutil.rmtree(scratch, ignore_errors=True)
+            self._children.warm()
+
+    def _record(self, job: Job, ended: Ended) -> None:
+        pipeline, about = self._plant.pipeline, {"asset": job.asset, "step": job.key, "worker": self._plant.name}
+        match ended:
+            case Done():
+                kept = pipeline.complete(job, ended.result, ended.cpu_seconds)
+                log.info("step %s" if kept else "step %s, but too late: fenced", ended.result.kind, extra=about)
+            case Failed():
+                pipeline.fail(job, ended.reason, ended.blame, detail=ended.detail, cpu_seconds=ended.cpu_seconds)
+                log.warning("step failed", extra={**about, "code": ended.reason.code, "detail": ended.detail[-2000:]})
+            case Lost.CANCELLED:
+                pipeline.release(job, "cancelled")
+                log.info("step cancelled", extra=about)
+            case Lost.FENCED:
+                log.warning("step lost to another worker; stopped", extra=about)
+
+
+async def _outlast(action: Callable[[], T]) -> T:
+    """Do a catalog action; while the database is away, keep trying: the work in hand must not be forgotten."""
+    delay = 0.1
+    while True:
+        try:
+            return await asyncio.to_thread(action)
+        except DatabaseUnavailable as error:
+            log.warning("the catalog did not answer (%s); trying again in %.1f s", error, delay)
+            await asyncio.sleep(delay)
+            delay = min(5.0, delay * 2)

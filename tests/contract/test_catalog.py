@@ -1,0 +1,389 @@
+"""The catalog's promises, on a real database: fences, leases, retries, one transaction per change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from rushes.catalog.catalog import Catalog
+from rushes.catalog.change import Store
+from rushes.catalog.database import Database
+from rushes.catalog.pipeline import Answer, Pipeline
+from rushes.catalog.records import Claim, Upload
+from rushes.clock import ManualClock
+from rushes.errors import Blame, Conflict, NotFound
+from rushes.keys import new_id
+from rushes.model import (
+    Asset,
+    AudioFacts,
+    Grid,
+    Ladder,
+    PackageResult,
+    ProbeResult,
+    PublishResult,
+    Reason,
+    Result,
+    Rung,
+    Skipped,
+    SourceFacts,
+    SourceRef,
+    TracksResult,
+    Verdict,
+    VerdictResult,
+    VideoFacts,
+)
+from rushes.states import Action, AssetState, Pool, Publication, StepKind, StepState
+
+FACTS = SourceFacts(
+    container="mp4", demuxer="mov", size=9, duration=4.0,
+    video=VideoFacts(index=0, codec="hevc", width=640, height=360, fps=Fraction(30), duration=4.0),
+    audio=(AudioFacts(index=1, codec="aac", channels=2, sample_rate=48000),),
+)  # fmt: skip
+LADDER = Ladder(
+    rungs=(Rung(name="360p", width=640, height=360, crf=23, max_bitrate=800_000, buffer_bits=1_600_000),),
+    grid=Grid(fps=Fraction(30), gop_frames=60, segment_frames=120),
+)
+OOPS = Reason(code="internal", message="Something went wrong on our side.")
+
+
+class Shop:
+    """A catalog with its pipeline, a clock in hand, and a record of rings."""
+
+    def __init__(self, path: Path, *, deliver: bool = False) -> None:
+        self.clock = ManualClock()
+        self.rings: list[set[Pool]] = []
+        self.database = Database(path / "rushes.db")
+        self.database.migrate()
+        store = Store(self.database, self.clock, lambda pools: self.rings.append(set(pools)), deliver=deliver)
+        self.catalog = Catalog(store)
+        self.pipeline = Pipeline(store, lease=30.0, max_attempts=3, tool="ffmpeg-test")
+
+    def upload(self, tenant: str = "default", policy: str = "development") -> Asset:
+        now = self.clock.now()
+        asset = Asset(id=new_id(now), tenant=tenant, created_at=now, policy=policy)
+        upload = Upload(id=new_id(now), asset=asset.id, tenant=tenant, length=9, created_at=now, expires_at=now + 60)
+        self.catalog.create_upload(upload, asset)
+        source = SourceRef(key=f"sources/{tenant}/{asset.id}/1", size=9)
+        return self.catalog.finish_upload(upload.id, source)
+
+    def claim(self, *pools: Pool, worker: str = "w1") -> Claim:
+        claim = self.pipeline.claim(pools or tuple(Pool), worker)
+        assert claim is not None
+        return claim
+
+    def do(self, key: str, result: Result, worker: str = "w1") -> Claim:
+        """Claim until the step of this key comes, hand the others back, and complete it."""
+        held, found = [], None
+        while found is None:
+            claim = self.claim(worker=worker)
+            if claim.job.key == key:
+                found = claim
+            else:
+                held.append(claim)
+        for claim in held:
+            self.pipeline.release(claim.job, "released")
+        assert self.pipeline.complete(found.job, result, 1.0)
+        return found
+
+    def probe(self) -> None:
+        self.do("probe", ProbeResult(facts=FACTS, ladder=LADDER))
+
+    def states(self, asset: str) -> dict[str, StepState]:
+        return {step.key: step.state for step in self.catalog.steps(asset)}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    made = Shop(tmp_path)
+    yield made
+    made.database.close()
+
+
+def test_migrating_twice_changes_nothing(shop: Shop) -> None:
+    assert shop.database.version() == "0001_first.sql"
+    assert shop.database.migrate() == []
+
+
+def test_an_asset_exists_from_the_creation_of_its_upload(shop: Shop) -> None:
+    now = shop.clock.now()
+    asset = Asset(id=new_id(now), tenant="t", created_at=now)
+    shop.catalog.create_upload(
+        Upload(id=new_id(now), asset=asset.id, tenant="t", length=5, created_at=now, expires_at=now + 1), asset
+    )
+    assert shop.catalog.asset(asset.id).state is AssetState.UPLOADING
+    assert [event.type for event in shop.catalog.events()] == ["asset.created"]
+
+
+def test_finishing_an_upload_twice_plans_the_steps_once(shop: Shop) -> None:
+    asset = shop.upload()
+    upload = shop.database  # the upload row is finished now
+    with upload.read() as tx:
+        row = tx.one("SELECT id FROM uploads")
+    assert row is not None
+    again = shop.catalog.finish_upload(row["id"], SourceRef(key="other", size=1))
+    assert again.source == asset.source
+    assert set(shop.states(asset.id)) == {"probe", "checksum"}
+    assert shop.rings == [{Pool.IO}]
+
+
+def test_the_probe_plans_the_rest_in_its_own_transaction(shop: Shop) -> None:
+    asset = shop.upload()
+    shop.probe()
+    states = shop.states(asset.id)
+    assert states["encode.0"] is StepState.READY
+    assert states["package.ready"] is StepState.WAITING
+    assert "remux" not in states  # HEVC is no standard input
+
+
+def test_a_step_is_claimed_by_one_worker_only(shop: Shop) -> None:
+    shop.upload()
+    keys = {shop.claim().job.key, shop.claim().job.key}
+    assert keys == {"probe", "checksum"}
+    assert shop.pipeline.claim(tuple(Pool), "w2") is None
+
+
+def test_a_worker_sees_its_own_pools_only(shop: Shop) -> None:
+    shop.upload()
+    assert shop.pipeline.claim((Pool.VIDEO,), "w1") is None
+
+
+def test_priority_goes_before_age_and_the_tenant_given_least_goes_first(shop: Shop) -> None:
+    # Given two tenants, the first of which has already been given a step
+    first = shop.upload("greedy")
+    shop.clock.advance(1)
+    second = shop.upload("modest")
+    assert shop.claim().job.asset == first.id
+    # Then the other tenant's probe goes before the first one's checksum
+    assert (claim := shop.claim()).job.asset == second.id
+    assert claim.job.kind is StepKind.PROBE
+
+
+def test_a_zombie_completes_nothing(shop: Shop) -> None:
+    # Given a worker that went silent past its lease
+    asset = shop.upload()
+    zombie = shop.claim()
+    shop.clock.advance(31)
+    assert shop.pipeline.reconcile() == 1
+    shop.clock.advance(5)
+    # When another worker has the step and the first one comes back
+    second = shop.claim(worker="w2")
+    assert (second.job.key, second.job.fence) == (zombie.job.key, 2)
+    late = shop.pipeline.complete(zombie.job, ProbeResult(facts=FACTS, ladder=LADDER), 1.0)
+    # Then its result is refused and changes nothing
+    assert late is False
+    assert shop.pipeline.renew(zombie.job, 0.5) is Answer.FENCED
+    assert shop.catalog.asset(asset.id).facts is None
+    assert shop.pipeline.complete(second.job, ProbeResult(facts=FACTS, ladder=LADDER), 1.0) is True
+
+
+def test_a_heartbeat_extends_the_lease(shop: Shop) -> None:
+    shop.upload()
+    claim = shop.claim()
+    for _ in range(4):
+        shop.clock.advance(20)
+        assert shop.pipeline.renew(claim.job, 0.5) is Answer.OK
+    assert shop.pipeline.reconcile() == 0
+
+
+def test_a_transient_failure_is_tried_again_later_and_at_last_fails_the_asset(shop: Shop) -> None:
+    asset = shop.upload()
+    for attempt in range(3):
+        claim = shop.claim(Pool.IO)
+        assert claim.job.kind is StepKind.PROBE
+        assert shop.pipeline.fail(claim.job, OOPS, Blame.TRANSIENT)
+        if attempt < 2:
+            states = shop.states(asset.id)
+            assert states["probe"] is StepState.READY
+            shop.clock.advance(400)
+    failed = shop.catalog.asset(asset.id)
+    assert (failed.state, failed.reason) == (AssetState.FAILED, OOPS)
+    assert shop.states(asset.id)["checksum"] is StepState.CANCELLED
+
+
+def test_a_permanent_failure_is_not_tried_again(shop: Shop) -> None:
+    asset = shop.upload()
+    claim = shop.claim()
+    shop.pipeline.fail(claim.job, Reason(code="not_media", message="no"), Blame.PERMANENT)
+    assert shop.catalog.asset(asset.id).reason == Reason(code="not_media", message="no")
+    assert [event.type for event in shop.catalog.events()][-1] == "asset.failed"
+
+
+def test_a_step_that_kills_workers_is_set_aside(shop: Shop) -> None:
+    asset = shop.upload()
+    for _ in range(3):
+        shop.clock.advance(400)
+        claim = shop.claim()
+        assert claim.job.kind is StepKind.PROBE
+        shop.clock.advance(31)
+        shop.pipeline.reconcile()
+    reason = shop.catalog.asset(asset.id).reason
+    assert reason is not None and reason.code == "quarantined"
+
+
+def test_an_optional_step_that_fails_leaves_a_note_and_the_asset_alone(shop: Shop) -> None:
+    asset = shop.upload()
+    shop.probe()
+    claim = next(c for c in iter(shop.claim, None) if c.job.key == "transcript")
+    shop.pipeline.fail(claim.job, OOPS, Blame.PERMANENT)
+    after = shop.catalog.asset(asset.id)
+    assert after.state is AssetState.INGESTED
+    assert after.notes[-1].message.startswith("transcript failed")
+
+
+def test_the_whole_way_to_published(shop: Shop) -> None:
+    # Given an asset whose encode and audio are done
+    asset = shop.upload()
+    shop.probe()
+    shop.do("encode.0", TracksResult(tracks=()))
+    shop.do("audio", TracksResult(tracks=()))
+    # When it is packaged
+    packaged = shop.do("package.ready", PackageResult(build=1, tracks=(), complete=True, bytes=10))
+    assert packaged.job.build == 1
+    assert set(packaged.job.inputs) == {"encode.0", "audio"}
+    assert shop.catalog.asset(asset.id).state is AssetState.READY
+    assert shop.catalog.asset(asset.id).publication is Publication.PRIVATE
+    # Then it becomes public only by verdict and pointer
+    verdict = Verdict(action=Action.PUBLISH, policy="development@1", rules=("default",))
+    shop.do("verdict.ready", VerdictResult(verdict=verdict))
+    shop.do("publish.ready", PublishResult(build=1))
+    done = shop.catalog.asset(asset.id)
+    assert (done.publication, done.published_build) == (Publication.PUBLISHED, 1)
+    types = [event.type for event in shop.catalog.events() if event.type != "asset.updated"]
+    assert types == ["asset.created", "asset.ingested", "asset.playable", "asset.ready", "asset.published"]
+
+
+def test_a_verdict_against_what_is_public_takes_it_down(shop: Shop) -> None:
+    asset = shop.upload()
+    shop.probe()
+    shop.do("encode.0", TracksResult(tracks=()))
+    shop.do("audio", TracksResult(tracks=()))
+    shop.do("package.ready", PackageResult(build=1, tracks=(), complete=True, bytes=10))
+    shop.do("verdict.ready", VerdictResult(verdict=Verdict(action=Action.PUBLISH, policy="p@1", rules=("default",))))
+    shop.do("publish.ready", PublishResult(build=1))
+    shop.catalog.decide(asset.id, Action.BLOCK)
+    review = next(key for key in shop.states(asset.id) if key.startswith("verdict.review"))
+    shop.do(review, VerdictResult(verdict=Verdict(action=Action.BLOCK, policy="p@1", rules=("override",))))
+    assert shop.catalog.asset(asset.id).publication is Publication.BLOCKED
+    assert any(key.startswith("cleanup.unpublish") for key in shop.states(asset.id))
+
+
+def test_a_late_publish_of_a_deleted_asset_is_taken_back(shop: Shop) -> None:
+    asset = shop.upload()
+    shop.probe()
+    for key, result in (
+        ("encode.0", TracksResult(tracks=())),
+        ("audio", TracksResult(tracks=())),
+        ("package.ready", PackageResult(build=1, tracks=(), complete=True, bytes=10)),
+        ("verdict.ready", VerdictResult(verdict=Verdict(action=Action.PUBLISH, policy="p@1", rules=()))),
+    ):
+        shop.do(key, result)
+    claim = next(c for c in iter(shop.claim, None) if c.job.key == "publish.ready")
+    shop.catalog.delete(asset.id)
+    assert shop.pipeline.renew(claim.job, 0.0) is Answer.CANCEL
+    assert shop.pipeline.complete(claim.job, PublishResult(build=1), 0.1)
+    assert shop.catalog.asset(asset.id).state is AssetState.DELETED
+    cleanups = [key for key in shop.states(asset.id) if key.startswith("cleanup")]
+    assert any("unpublish" in key for key in cleanups)
+    assert any("delete" in key for key in cleanups)
+
+
+def test_skipped_counts_as_done_for_those_that_wait(shop: Shop) -> None:
+    asset = shop.upload()
+    shop.probe()
+    shop.do("encode.0", TracksResult(tracks=()))
+    shop.do("audio", Skipped(reason=Reason(code="audio_unreadable", message="x")))
+    assert shop.states(asset.id)["package.ready"] is StepState.READY
+
+
+def test_cancel_fails_the_asset_and_tells_the_running_worker(shop: Shop) -> None:
+    asset = shop.upload()
+    claim = shop.claim()
+    shop.catalog.cancel(asset.id)
+    assert shop.pipeline.renew(claim.job, 0.1) is Answer.CANCEL
+    assert shop.pipeline.release(claim.job, "cancelled")
+    assert set(shop.states(asset.id).values()) == {StepState.CANCELLED}
+    assert shop.catalog.asset(asset.id).state is AssetState.FAILED
+
+
+def test_retry_starts_what_failed_again(shop: Shop) -> None:
+    asset = shop.upload()
+    claim = shop.claim()
+    shop.pipeline.fail(claim.job, OOPS, Blame.PERMANENT)
+    again = shop.catalog.retry(asset.id)
+    assert (again.state, again.reason) == (AssetState.INGESTED, None)
+    assert shop.states(asset.id) == {"probe": StepState.READY, "checksum": StepState.READY}
+    with pytest.raises(Conflict):
+        shop.catalog.retry(asset.id)
+
+
+def test_disown_gives_back_everything_without_charging_the_attempt(shop: Shop) -> None:
+    shop.upload()
+    shop.claim()
+    assert shop.pipeline.disown() == 1
+    claim = shop.claim()
+    assert claim.job.fence == 2
+    with shop.database.read() as tx:
+        row = tx.one("SELECT attempts FROM steps WHERE id = :id", {"id": claim.job.step_id})
+    assert row is not None and row["attempts"] == 1
+
+
+def test_each_attempt_to_package_gets_its_own_build_number(shop: Shop) -> None:
+    shop.upload()
+    shop.probe()
+    shop.do("encode.0", TracksResult(tracks=()))
+    shop.do("audio", TracksResult(tracks=()))
+    numbers = []
+    for _ in range(2):
+        claim = next(c for c in iter(shop.claim, None) if c.job.key == "package.ready")
+        numbers.append(claim.job.build)
+        shop.pipeline.release(claim.job, "released")
+    assert numbers == [1, 2]
+
+
+def test_events_are_ordered_and_replayable(shop: Shop) -> None:
+    first, second = shop.upload("a"), shop.upload("b")
+    everything = shop.catalog.events(limit=100)
+    assert [event.seq for event in everything] == sorted(event.seq for event in everything)
+    assert shop.catalog.events(after=everything[1].seq)[0] == everything[2]
+    assert {event.asset for event in shop.catalog.events(tenant="b")} == {second.id}
+    assert {event.asset for event in shop.catalog.events(asset=first.id)} == {first.id}
+
+
+def test_deliveries_keep_their_id_and_are_postponed_or_done(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, deliver=True)
+    shop.upload()
+    claim = shop.claim()
+    shop.pipeline.fail(claim.job, OOPS, Blame.PERMANENT)
+    (delivery,) = shop.catalog.due_deliveries(shop.clock.now())
+    assert delivery.event.type == "asset.failed"
+    shop.catalog.delivery_failed(delivery.id, shop.clock.now() + 10)
+    assert shop.catalog.due_deliveries(shop.clock.now()) == []
+    shop.clock.advance(11)
+    (again,) = shop.catalog.due_deliveries(shop.clock.now())
+    assert (again.id, again.attempts) == (delivery.id, 1)
+    shop.catalog.delivery_done(again.id)
+    shop.clock.advance(1000)
+    assert shop.catalog.due_deliveries(shop.clock.now()) == []
+
+
+def test_pages_are_stable_and_newest_first(shop: Shop) -> None:
+    ids = []
+    for _ in range(5):
+        shop.clock.advance(1)
+        ids.append(shop.upload().id)
+    page, cursor = shop.catalog.assets(tenant="default", limit=2)
+    assert [asset.id for asset in page] == ids[:2:-1]
+    rest, end = shop.catalog.assets(tenant="default", after=cursor, limit=10)
+    assert [asset.id for asset in rest] == ids[2::-1]
+    assert end is None
+    assert shop.catalog.assets(tenant="other")[0] == []
+
+
+def test_what_is_not_there_is_not_found(shop: Shop) -> None:
+    with pytest.raises(NotFound):
+        shop.catalog.asset("0" * 26)
+    with pytest.raises(NotFound):
+        shop.catalog.upload("0" * 26)
