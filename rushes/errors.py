@@ -16,8 +16,7 @@ class Blame(StrEnum):
     """The input kills workers. Tried a few times, then quarantined."""
 
 
-REASONS: dict[str, str] = {
-    # What a creator may have to change.
+CREATOR_REASONS: dict[str, str] = {
     "empty_file": "The file is empty. Please choose the video again and upload it once more.",
     "not_media": "This file is not a video that we can read. Please upload a video file such as MP4, MOV, WebM or MKV.",
     "playlist_refused": "This file is a playlist that points to other files, not a video. Please upload the video itself.",
@@ -38,7 +37,10 @@ REASONS: dict[str, str] = {
     "over_limit_fps": "The frame rate is higher than the limit. Please export the video at a lower frame rate.",
     "over_limit_memory": "Processing this file needed more memory than the limit allows.",
     "over_limit_time": "Processing this file took longer than the limit allows.",
-    # What an operator may have to change.
+}
+"""What a creator can act on."""
+
+OPERATOR_REASONS: dict[str, str] = {
     "stalled": "The tool made no progress for too long and was stopped.",
     "tool_failed": "The media tool failed for a reason we do not know yet.",
     "tool_killed": "The media tool was killed from outside.",
@@ -50,6 +52,9 @@ REASONS: dict[str, str] = {
     "quarantined": "This file stopped several workers and was set aside.",
     "internal": "Something went wrong on our side.",
 }
+"""What only an operator can act on."""
+
+REASONS = CREATOR_REASONS | OPERATOR_REASONS
 """Stable reason codes: add, never rename. The sentence is shown to creators as it stands."""
 
 

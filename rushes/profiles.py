@@ -25,7 +25,7 @@ class Limits(Noun):
     pixels: int = 7680 * 4320
     pixel_frames: float = 2.0e11
     """Width x height x frames. 4K60 for six minutes is 1.8e11."""
-    streams: int = 64
+    streams: int = 128
     fps: float = 1000.0
 
 

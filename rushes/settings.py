@@ -45,7 +45,7 @@ class Settings(Noun):
     profile: str = "default"
     policy: str = "development"
     """Name of a shipped file, or a path to one of yours."""
-    slots: int = Field(default=0, ge=0, le=256)
+    slots: int = Field(default=0, ge=0, le=256, validate_default=True)
     """Steps at a time in this worker. 0: as many as the cores, at most 4."""
     lease_seconds: float = Field(default=30.0, ge=2.0)
     max_attempts: int = Field(default=4, ge=1)

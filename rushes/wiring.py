@@ -12,7 +12,7 @@ from rushes.catalog.database import Database
 from rushes.catalog.pipeline import Pipeline
 from rushes.clock import Clock, SystemClock
 from rushes.engine.job import Limits, ToolSettings
-from rushes.ffmpeg.binary import version
+from rushes.ffmpeg.version import version
 from rushes.settings import Settings
 from rushes.workers.doorbell import Doorbell, Listener
 from rushes.workers.worker import Plant

@@ -22,7 +22,7 @@ from rushes.errors import REASONS, Blame
 from rushes.model import Asset, ProbeResult, Reason, Result, Skipped, SourceRef
 from rushes.policies import Policy
 from rushes.profiles import Profile
-from rushes.states import Action, AssetState, Pool, StepKind, StepState
+from rushes.states import Action, Pool, StepKind, StepState
 
 RESULT: TypeAdapter[Result] = TypeAdapter(Result)
 

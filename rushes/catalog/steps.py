@@ -89,7 +89,7 @@ def claim(tx: Session, pools: Iterable[Pool], worker: str, now: float, lease: fl
         "UPDATE steps SET state = 'running', fence = fence + 1, attempts = attempts + 1, lease_owner = :worker,"
         " lease_expires = :expires, started_at = coalesce(started_at, :now), progress = 0 WHERE id = ("
         " SELECT s.id FROM steps s JOIN tenants t ON t.id = s.tenant"
-        f" WHERE s.state = 'ready' AND s.pool IN ({names}) AND s.not_before <= :now"  # noqa: S608 - names come from an enum
+        f" WHERE s.state = 'ready' AND s.pool IN ({names}) AND s.not_before <= :now"
         " ORDER BY s.priority DESC, t.vtime, s.ready_at, s.id LIMIT 1) AND state = 'ready' RETURNING *",
         {"worker": worker, "expires": now + lease, "now": now},
     )
@@ -128,7 +128,7 @@ def end(tx: Session, step: str, fence: int, state: StepState, now: float, **valu
     assignments = ", ".join(f"{name} = :{name}" for name in columns)
     return (
         tx.execute(
-            f"UPDATE steps SET state = :state, {assignments} WHERE id = :id AND fence = :fence AND state = 'running'",  # noqa: S608 - our own column names
+            f"UPDATE steps SET state = :state, {assignments} WHERE id = :id AND fence = :fence AND state = 'running'",
             {"id": step, "fence": fence, "state": state.value, **columns},
         )
         == 1

@@ -62,8 +62,18 @@ def _fast_lane(policy: Policy) -> list[StepSpec]:
 
 
 def _ladder(facts: SourceFacts, ladder: Ladder, profile: Profile) -> list[StepSpec]:
-    params = {"chunk": 0, "chunks": 1, "ladder": ladder.model_dump(mode="json")}
-    steps = [_step("encode.0", StepKind.ENCODE, priority=NORMAL, cost=_encode_cost(facts, ladder), **params)]
+    plan_of_rungs = ladder.model_dump(mode="json")
+    steps = [
+        _step(
+            "encode.0",
+            StepKind.ENCODE,
+            priority=NORMAL,
+            cost=_encode_cost(facts, ladder),
+            chunk=0,
+            chunks=1,
+            ladder=plan_of_rungs,
+        )
+    ]
     if facts.audio:
         cost = 0.02 * facts.duration
         duration = facts.video.duration if facts.video else None
@@ -132,7 +142,7 @@ def review(number: int) -> list[StepSpec]:
     """A moderator's decision takes effect: a fresh verdict, and the pointer if it says so. `number` makes the keys unique."""
     verdict = f"verdict.review.{number}"
     return [
-        _step(verdict, StepKind.VERDICT, "package.ready", "encode.0", phase="review", priority=FAST),
+        _step(verdict, StepKind.VERDICT, "package.ready", "encode.0", "labels", phase="review", priority=FAST),
         _step(f"publish.review.{number}", StepKind.PUBLISH, verdict, "package.ready", phase="review", priority=FAST),
     ]
 

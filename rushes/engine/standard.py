@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from rushes.model import AudioFacts, SourceFacts, VideoFacts
 
@@ -70,7 +71,7 @@ def _rate(facts: SourceFacts) -> str | None:
 
 def _keyframes(times: Sequence[float], duration: float) -> str | None:
     """The probe lists the first keyframes only, so the gap to the end counts only where there is a single one."""
-    gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(times)]
     if len(times) == 1:
         gaps = [duration - times[0]]
     return "keyframes are more than 10 s apart" if max(gaps, default=0.0) > MAX_KEYFRAME_GAP else None

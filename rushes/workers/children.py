@@ -38,10 +38,10 @@ class Child:
             env={name: environment[name] for name in PASSED_ON if name in environment},
         )  # fmt: skip
         child = cls(process)
-        if not isinstance(await child.hear(), Ready):
-            await child.kill()
-            raise RuntimeError("a child process did not start; its messages are in the log above")
-        return child
+        if isinstance(await child.hear(), Ready):
+            return child
+        await child.kill()
+        raise RuntimeError("a child process did not start; its messages are in the log above")
 
     @property
     def usable(self) -> bool:

@@ -108,8 +108,8 @@ class Worker:
             sleeper.set()
 
     async def _reconcile(self) -> None:
+        pools = [*self._light, *self._heavy]
         while not self._stopping:
-            pools = [*self._light, *self._heavy]
             await _outlast(lambda: self._plant.pipeline.report(self._plant.name, pools, self._slots))
             lost = await _outlast(self._plant.pipeline.reconcile)
             if lost:
@@ -143,7 +143,7 @@ class Worker:
         except asyncio.CancelledError:
             await asyncio.to_thread(self._plant.pipeline.release, job, "released")
             raise
-        except Exception as error:  # noqa: BLE001 - a fault of ours must end the attempt, not leave its lease to expire
+        except Exception as error:  # a fault of ours must end the attempt, not leave its lease to expire
             log.exception("the attempt broke", extra={"asset": job.asset, "step": job.key})
             ended = failed("internal", Blame.TRANSIENT, repr(error))
         await _outlast(lambda: self._record(job, ended))

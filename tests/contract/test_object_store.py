@@ -109,7 +109,7 @@ def test_missing_object(store: Store, scratch: Path):
 def test_a_key_cannot_lie_below_an_object(store: Store):
     store.put_bytes("a/b", b"1")
     for key in ("a", "a/b/c", "a/b/c/d"):
-        with pytest.raises(StoreError):
+        with pytest.raises(StoreError, match="cannot lie below"):
             store.put_bytes(key, b"2")
     assert [info.key for info in store.list("")] == ["a/b"]
 

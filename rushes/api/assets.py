@@ -1,0 +1,130 @@
+"""`/v1/assets`: the catalog for creators' apps."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from rushes.api.auth import Tenant
+from rushes.api.models import AssetView, Page, View, Why
+from rushes.api.negotiation import matches
+from rushes.api.problems import RESPONSES
+from rushes.api.records import complete, load, owned, render
+from rushes.api.services import WithServices
+from rushes.api.takedown import hide
+from rushes.errors import Refused
+from rushes.keys import is_id
+from rushes.model import Asset
+from rushes.states import AssetState
+
+router = APIRouter(prefix="/v1/assets", tags=["assets"], responses=RESPONSES)
+
+AssetId = Annotated[str, Path(description="26 letters and digits", max_length=64)]
+_Value = Annotated[str, Field(max_length=1024)]
+
+
+class AssetChange(BaseModel):
+    """What may be changed; a field that is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: str | None = Field(default=None, max_length=500)
+    metadata: dict[Annotated[str, Field(min_length=1, max_length=64)], _Value] | None = Field(
+        default=None, max_length=50, description="Replaces all metadata"
+    )
+
+
+@router.get("", response_model=Page[AssetView], summary="Newest first")
+async def index(
+    request: Request,
+    services: WithServices,
+    tenant: Tenant,
+    after: Annotated[str | None, Query(description="`next` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    state: AssetState | None = None,
+) -> Response:
+    """Assets of the tenant. Deleted ones only where `state=deleted` asks for them."""
+    if after is not None and not is_id(after):
+        raise Refused("invalid_cursor", "`after` must be the `next` of an earlier page.")
+
+    def read() -> Page[AssetView]:
+        assets, cursor = services.catalog.assets(tenant=tenant, after=after, limit=limit, state=state)
+        views = tuple(render(request, complete(services.catalog, asset)) for asset in assets)
+        return Page[AssetView](items=views, next=cursor)
+
+    return _fresh(request, await asyncio.to_thread(read))
+
+
+@router.get("/{asset}", response_model=AssetView, summary="One asset")
+async def show(request: Request, services: WithServices, tenant: Tenant, asset: AssetId) -> Response:
+    """Has an ETag; with `If-None-Match` the answer is 304 until something changes, the progress of a step included."""
+
+    def read() -> AssetView:
+        return render(request, complete(services.catalog, owned(services.catalog, tenant, asset)))
+
+    return _fresh(request, await asyncio.to_thread(read))
+
+
+@router.patch("/{asset}", response_model=AssetView, summary="Change title or metadata")
+async def change(
+    request: Request, services: WithServices, tenant: Tenant, asset: AssetId, wanted: AssetChange
+) -> Response:
+    def act(identity: str) -> Asset:
+        return services.catalog.update(identity, title=wanted.title, metadata=wanted.metadata)
+
+    return await _acted(request, services, tenant, asset, act)
+
+
+@router.delete("/{asset}", response_model=AssetView, summary="Delete, and take down")
+async def delete(request: Request, services: WithServices, tenant: Tenant, asset: AssetId) -> Response:
+    """Not public any more when this answers; the objects follow. Again is harmless."""
+
+    def act(identity: str) -> Asset:
+        gone = services.catalog.delete(identity)
+        hide(services.store, identity)
+        return gone
+
+    return await _acted(request, services, tenant, asset, act)
+
+
+@router.post("/{asset}/retry", response_model=AssetView, summary="Try failed steps again")
+async def retry(request: Request, services: WithServices, tenant: Tenant, asset: AssetId) -> Response:
+    return await _acted(request, services, tenant, asset, services.catalog.retry)
+
+
+@router.post("/{asset}/cancel", response_model=AssetView, summary="Stop the work")
+async def cancel(request: Request, services: WithServices, tenant: Tenant, asset: AssetId) -> Response:
+    return await _acted(request, services, tenant, asset, services.catalog.cancel)
+
+
+@router.get("/{asset}/why", summary="What it is waiting for")
+async def why(services: WithServices, tenant: Tenant, asset: AssetId) -> Why:
+    def read() -> Why:
+        return Why(asset=owned(services.catalog, tenant, asset).id, why=services.catalog.why(asset))
+
+    return await asyncio.to_thread(read)
+
+
+async def _acted(
+    request: Request, services: WithServices, tenant: str, asset: str, act: Callable[[str], Asset]
+) -> Response:
+    def do() -> AssetView:
+        act(owned(services.catalog, tenant, asset).id)
+        return render(request, load(services.catalog, asset))
+
+    return _fresh(request, await asyncio.to_thread(do))
+
+
+def _fresh(request: Request, view: View) -> Response:
+    """JSON with a strong tag of its very bytes, or 304. Always to be asked for again: it changes while work goes on."""
+    body = view.model_dump_json().encode()
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    if request.method == "GET" and matches(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)

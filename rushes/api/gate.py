@@ -1,0 +1,138 @@
+"""What every request passes: its identity, access log, security headers, numbers, the last resort for errors."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import secrets
+from dataclasses import dataclass, field
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rushes.api.metrics import HttpMetrics
+from rushes.api.problems import MEDIA_TYPE, problem
+from rushes.clock import Clock
+from rushes.keys import is_id
+
+access = logging.getLogger("rushes.access")
+logger = logging.getLogger("rushes.api")
+
+_GIVEN_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$", re.ASCII)
+_TOKEN = re.compile(r"^/preview/[^/]*")
+_WITH_ASSET = ("/v1/assets/", "/media/", "/artifacts/", "/watch/")
+
+
+@dataclass
+class Exchange:
+    """What is known of one request while it is answered."""
+
+    request_id: str
+    method: str
+    path: str
+    started: float
+    status: int = 0
+    first_byte: float = 0.0
+    sent: int = 0
+    asset: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.asset = asset_in(self.path)
+        self.path = _TOKEN.sub("/preview/***", self.path)
+
+
+def asset_in(path: str) -> str | None:
+    """The asset that a path is about: `/media/{asset}/master.m3u8`."""
+    for prefix in _WITH_ASSET:
+        if path.startswith(prefix):
+            first = path[len(prefix) :].partition("/")[0]
+            return first if is_id(first) else None
+    return None
+
+
+def request_id(headers: Headers) -> str:
+    """The caller's, so that one request can be followed through several systems, if it looks like one."""
+    given = headers.get("x-request-id", "")
+    return given if _GIVEN_ID.match(given) else secrets.token_hex(8)
+
+
+def secure(headers: MutableHeaders) -> None:
+    """Headers that every answer carries, unless its route has set its own."""
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    kind = headers.get("content-type", "")
+    if kind.startswith(("application/json", MEDIA_TYPE)):
+        headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    elif kind.startswith("text/html"):
+        headers.setdefault("X-Frame-Options", "SAMEORIGIN")
+
+
+class Gate:
+    """ASGI middleware. Passes messages it does not know, such as informational responses, on as they are."""
+
+    def __init__(self, app: ASGIApp, clock: Clock, metrics: HttpMetrics) -> None:
+        self._app = app
+        self._clock = clock
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = Exchange(request_id(Headers(scope=scope)), scope["method"], scope["path"], self._clock.monotonic())
+        scope.setdefault("state", {})["request_id"] = exchange.request_id
+        outward = self._outward(exchange, send)
+        try:
+            await self._app(scope, receive, outward)
+        except Exception:
+            logger.exception("unexpected error", extra={"request": exchange.request_id, "asset": exchange.asset})
+            if exchange.status:
+                raise  # the answer has begun: only breaking the connection tells the client that it is not whole
+            await _apologise(exchange, outward)
+        finally:
+            self._record(exchange, scope)
+
+    def _outward(self, exchange: Exchange, send: Send) -> Send:
+        async def outward(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                exchange.first_byte = self._clock.monotonic()
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = exchange.request_id
+                secure(headers)
+            elif message["type"] == "http.response.body":
+                exchange.sent += len(message.get("body", b""))
+            await send(message)
+
+        return outward
+
+    def _record(self, exchange: Exchange, scope: Scope) -> None:
+        route = getattr(scope.get("route"), "path", "other")
+        status = exchange.status or 499  # nothing was answered: the client went away first
+        first_byte = exchange.first_byte or self._clock.monotonic()
+        self._metrics.answered(exchange.method, route, status, first_byte - exchange.started)
+        _log(exchange, status, self._clock.monotonic() - exchange.started)
+
+
+async def _apologise(exchange: Exchange, send: Send) -> None:
+    detail = "Something went wrong on our side. The request id leads us to the cause."
+    body = problem("internal", 500, detail).model_copy(update={"request_id": exchange.request_id})
+    data = json.dumps(body.model_dump(exclude_none=True)).encode()
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(data)).encode())]
+    await send({"type": "http.response.start", "status": 500, "headers": [*headers, (b"cache-control", b"no-store")]})
+    await send({"type": "http.response.body", "body": data})
+
+
+def _log(exchange: Exchange, status: int, seconds: float) -> None:
+    fields = {
+        "request": exchange.request_id,
+        "method": exchange.method,
+        "path": exchange.path,
+        "status": status,
+        "seconds": round(seconds, 6),
+        "bytes": exchange.sent,
+        "asset": exchange.asset,
+    }
+    path = exchange.path.encode("unicode_escape").decode()  # no line of a log may be forged by a path
+    access.info("%s %s %d %.1f ms", exchange.method, path, status, seconds * 1000, extra=fields)

@@ -1,0 +1,30 @@
+"""What the HTTP rooms are given: the settings and the doors to the catalog, the store and time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from rushes.catalog.catalog import Catalog
+from rushes.clock import Clock
+from rushes.settings import Settings
+from rushes.storage.store import ObjectStore
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: Settings
+    catalog: Catalog
+    store: ObjectStore
+    clock: Clock
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application that serves this request (put there by `create_app`)."""
+    services: Services = request.app.state.services
+    return services
+
+
+WithServices = Annotated[Services, Depends(services_of)]

@@ -1,0 +1,194 @@
+"""From the catalog's nouns to the asset JSON. Pure: addresses are made by functions that are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from rushes.api.models import (
+    AssetView,
+    Playback,
+    PrivatePlayback,
+    RenditionView,
+    SourceView,
+    StepJson,
+    TrackView,
+    TranscriptView,
+)
+from rushes.clock import rfc3339
+from rushes.keys import build_prefix, pointer_key
+from rushes.model import Asset, SourceFacts, SourceRef, StepView, Track
+from rushes.packaging.bitrate import target_duration, track_average, track_peak
+from rushes.packaging.playlist import playlist_name
+
+Link = Callable[[str], str]
+"""The address of an object, by its key."""
+
+
+def asset_json(
+    asset: Asset, steps: Iterable[StepView], cost: Mapping[str, float], *, base: str, local: bool = False
+) -> dict[str, Any]:
+    """The asset JSON as plain data. `local`: addresses are paths inside the directory of `rushes transcode`."""
+    link = in_directory(asset.id) if local else under(base)
+    return asset_view(asset, steps, cost, link).model_dump(mode="json")
+
+
+def under(base: str) -> Link:
+    """Keys are the paths of their objects: `https://host` and a key make the address."""
+    return lambda key: f"{base}/{key}"
+
+
+def in_directory(asset: str) -> Link:
+    """`media/{asset}/master.m3u8` -> `master.m3u8`, `artifacts/{asset}/x` -> `artifacts/x`."""
+
+    def link(key: str) -> str:
+        folder, _, rest = key.partition("/")
+        below = rest.removeprefix(f"{asset}/")
+        return below if folder == "media" else f"{folder}/{below}"
+
+    return link
+
+
+def asset_view(
+    asset: Asset,
+    steps: Iterable[StepView],
+    cost: Mapping[str, float],
+    link: Link,
+    private: PrivatePlayback | None = None,
+) -> AssetView:
+    public = link if asset.publication.is_public else None
+    kept = {"id", "tenant", "title", "metadata", "state", "publication", "reason", "profile", "policy", "partial"}
+    kept |= {"build", "published_build", "labels", "coverage", "verdict", "notes", "revision"}
+    moments = ("created_at", "uploaded_at", "playable_at", "ready_at", "published_at", "deleted_at")
+    return AssetView.model_validate(
+        {
+            **{name: getattr(asset, name) for name in kept},
+            **{name: moment(getattr(asset, name)) for name in moments},
+            "duration": asset.facts.duration if asset.facts else None,
+            "source": source_view(asset.source, asset.facts) if asset.source else None,
+            "playback": playback(asset, public, private),
+            "renditions": renditions(asset.tracks),
+            "tracks": tuple(track_view(asset, track, public) for track in asset.tracks),
+            "transcript": transcript(asset, public),
+            "steps": tuple(step_json(step) for step in steps),
+            "cost": dict(cost),
+        }
+    )
+
+
+def moment(seconds: float | None) -> str | None:
+    return None if seconds is None else rfc3339(seconds)
+
+
+def source_view(source: SourceRef, facts: SourceFacts | None) -> SourceView:
+    fields: dict[str, object] = {name: getattr(source, name) for name in ("filename", "size", "version", "sha256")}
+    if facts:
+        same = ("container", "duration", "bitrate", "streams", "warnings")
+        fields |= {name: getattr(facts, name) for name in same} | _video(facts) | _audio(facts)
+    return SourceView.model_validate(fields)
+
+
+def _video(facts: SourceFacts) -> dict[str, object]:
+    video = facts.video
+    if video is None:
+        return {}
+    same = ("width", "height", "rotation", "vfr", "frames", "bit_depth", "hdr", "interlaced")
+    width, height = video.display_size
+    return {name: getattr(video, name) for name in same} | {
+        "display_width": width,
+        "display_height": height,
+        "fps": round(float(video.fps), 3),
+        "video_codec": video.codec,
+        "video_profile": video.profile,
+    }
+
+
+def _audio(facts: SourceFacts) -> dict[str, object]:
+    if not facts.audio:
+        return {}
+    audio = next((stream for stream in facts.audio if stream.default), facts.audio[0])
+    return {"audio_codec": audio.codec, "audio_channels": audio.channels, "audio_sample_rate": audio.sample_rate}
+
+
+def playback(asset: Asset, public: Link | None, private: PrivatePlayback | None) -> Playback:
+    if public is None:
+        return Playback(private=private)
+    return Playback(
+        hls=public(pointer_key(asset.id, "master.m3u8")),
+        dash=public(pointer_key(asset.id, "manifest.mpd")),
+        poster=public(asset.poster.key) if asset.poster else None,
+        storyboard=public(asset.storyboard.vtt_key) if asset.storyboard else None,
+    )
+
+
+def private_playback(asset: Asset, link: Link, expires: int) -> PrivatePlayback | None:
+    """For an asset that plays but is not public. `link` puts a preview token into the address."""
+    if asset.publication.is_public or not asset.state.has_build:
+        return None
+    build = build_prefix(asset.id, asset.build)
+    return PrivatePlayback(
+        hls=link(f"{build}master.m3u8"),
+        dash=link(f"{build}manifest.mpd"),
+        poster=link(asset.poster.key) if asset.poster else None,
+        storyboard=link(asset.storyboard.vtt_key) if asset.storyboard else None,
+        expires=rfc3339(expires),
+    )
+
+
+def renditions(tracks: Sequence[Track]) -> tuple[RenditionView, ...]:
+    """The video tracks, with the rates that the manifests declare."""
+    target = target_duration(tracks)
+    return tuple(_rendition(track, target) for track in tracks if track.kind == "video")
+
+
+def _rendition(track: Track, target: int) -> RenditionView:
+    return RenditionView(
+        name=track.name,
+        codec=track.codecs,
+        width=track.width or 0,
+        height=track.height or 0,
+        fps=round(float(track.fps), 3) if track.fps else None,
+        bitrate=track_average(track),
+        peak_bitrate=track_peak(track, target),
+        segments=len(track.segments),
+    )
+
+
+def track_view(asset: Asset, track: Track, public: Link | None) -> TrackView:
+    kind = {"video": "main", "text": "captions", "audio": "main" if track.default else "alternate"}[track.kind]
+    return TrackView(
+        type=track.kind,
+        name=track.name,
+        language=track.language,
+        codec=track.codecs,
+        channels=track.channels,
+        kind=kind,
+        duration=round(track.duration, 3),
+        url=public(f"{build_prefix(asset.id, asset.build)}{playlist_name(track)}") if public else None,
+    )
+
+
+def transcript(asset: Asset, public: Link | None) -> TranscriptView | None:
+    found = asset.transcript
+    if found is None:
+        return None
+    return TranscriptView(
+        language=found.language,
+        engine=found.engine,
+        trusted=found.trusted,
+        cues=len(found.cues),
+        url=public(found.vtt_key) if public else None,
+        json_url=public(found.json_key) if public else None,
+    )
+
+
+def step_json(step: StepView) -> StepJson:
+    same = ("key", "kind", "pool", "state", "required", "attempts", "reason")
+    return StepJson.model_validate(
+        {name: getattr(step, name) for name in same}
+        | {
+            "progress": round(step.progress, 4),
+            "started_at": moment(step.started_at),
+            "finished_at": moment(step.finished_at),
+        }
+    )

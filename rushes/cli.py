@@ -1,0 +1,267 @@
+"""The `rushes` command. It reads the settings, wires the rooms, and turns errors into sentences and exit codes.
+
+Exit codes: 0 done, 1 our fault, 2 the input was refused, 3 held or blocked by policy, 64 usage.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from rushes import logs
+from rushes.client import Client
+from rushes.console import StepBars, as_json, stderr
+from rushes.errors import RushesError
+from rushes.settings import Settings, SettingsError, load_settings
+from rushes.states import Pool
+
+app = typer.Typer(
+    name="rushes", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="A creator's upload becomes a published adaptive video.",
+    epilog="Start with `rushes up`, then `rushes push clip.mp4` in another terminal.",
+)  # fmt: skip
+models = typer.Typer(no_args_is_help=True, help="Models for speech recognition.")
+app.add_typer(models, name="models")
+
+ServerOption = Annotated[str, typer.Option(help="Address of the server.", envvar="RUSHES_SERVER")]
+TokenOption = Annotated[str | None, typer.Option(help="API key.", envvar="RUSHES_TOKEN")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output on standard output.")]
+DataOption = Annotated[Path | None, typer.Option(help="Directory of the embedded stack.")]
+SlotsOption = Annotated[int | None, typer.Option(help="Heavy steps at a time; 0 chooses by the cores.")]
+LOCAL = "http://127.0.0.1:8000"
+
+
+@app.command(epilog="Example: rushes up --port 9000 --data /var/lib/rushes")
+def up(
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    data: DataOption = None,
+    slots: SlotsOption = None,
+) -> None:
+    """Run the embedded stack: uploads, catalog, origin, workers and pages by one command."""
+    from rushes.server import run_stack
+
+    run_stack(_settings(data=data, slots=slots), host, port)
+
+
+@app.command(hidden=True)
+def serve(host: str = "127.0.0.1", port: int = 8000, parent: int = 0) -> None:
+    """Run the web side alone (a part of `up`)."""
+    from rushes.server import run_web
+
+    run_web(_settings(), host, port, parent)
+
+
+@app.command(hidden=True)
+def worker(pools: str = "", slots: SlotsOption = None, parent: int = 0) -> None:
+    """Run a worker alone (a part of `up`)."""
+    from rushes.server import run_worker
+
+    chosen = tuple(Pool(name) for name in pools.split(",") if name) or tuple(Pool)
+    run_worker(_settings(slots=slots), chosen, parent)
+
+
+@app.command(epilog="Example: rushes transcode clip.mov -o out && ls out/master.m3u8")
+def transcode(
+    file: Annotated[Path, typer.Argument(help="The video.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Directory for the stream.")],
+    json_output: JsonOption = False,
+    profile: Annotated[str | None, typer.Option(help="Name of a profile, or a file.")] = None,
+    policy: Annotated[str | None, typer.Option(help="Name of a policy, or a file.")] = None,
+) -> None:
+    """Take one file through the whole pipeline, without a server."""
+    from rushes.oneshot import record
+    from rushes.oneshot import transcode as run
+
+    if not file.is_file():
+        raise typer.BadParameter(f"There is no file {file}.")
+    console = stderr()
+    with tempfile.TemporaryDirectory(prefix="rushes-", dir=_work_parent(out)) as work, StepBars(console) as bars:
+        settings = _settings(data=Path(work), profile=profile, policy=policy)
+        done = run(file, out, settings, bars.show)
+    line = record(done)
+    (out / "asset.json").write_text(line + "\n", encoding="utf-8")
+    if done.asset.reason:
+        console.print(f"{done.asset.reason.code}: {done.asset.reason.message}", style="red", markup=False)
+    if json_output:
+        print(line)
+    raise typer.Exit(done.exit_code)
+
+
+def _work_parent(out: Path) -> Path:
+    """Work beside the output, so that large files move instead of being copied across file systems."""
+    out.mkdir(parents=True, exist_ok=True)
+    return out.absolute().parent
+
+
+@app.command(epilog="Example: rushes push *.mp4 --wait published")
+def push(
+    files: Annotated[list[Path], typer.Argument(help="Videos to upload.")],
+    server: ServerOption = LOCAL,
+    token: TokenOption = None,
+    wait: Annotated[str, typer.Option(help="uploaded, playable, ready or published")] = "ready",
+    json_output: JsonOption = False,
+) -> None:
+    """Upload with progress; run again after a cut it resumes. Then show the steps until the asset is `--wait`."""
+    from rushes.ingest.push import push as run
+
+    if wait not in ("uploaded", "playable", "ready", "published"):
+        raise typer.BadParameter("--wait is one of uploaded, playable, ready, published.")
+    raise typer.Exit(run(files, server=server, token=token, wait=wait, json_output=json_output, console=stderr()))
+
+
+@app.command("ls")
+def list_assets(
+    server: ServerOption = LOCAL, token: TokenOption = None, limit: int = 50, json_output: JsonOption = False
+) -> None:
+    """List assets, newest first."""
+    page = Client(server, token).call("GET", "/v1/assets", limit=limit)
+    if json_output:
+        print(as_json(page))
+        return
+    names = ("id", "state", "publication", "created_at", "title")
+    _table(names, page["items"])
+
+
+@app.command()
+def show(asset: str, server: ServerOption = LOCAL, token: TokenOption = None, json_output: JsonOption = False) -> None:
+    """Show one asset: its record as JSON."""
+    print(as_json(Client(server, token).call("GET", f"/v1/assets/{asset}")))
+
+
+@app.command()
+def why(asset: str, server: ServerOption = LOCAL, token: TokenOption = None, json_output: JsonOption = False) -> None:
+    """Say what an asset is waiting for."""
+    answer = Client(server, token).call("GET", f"/v1/assets/{asset}/why")
+    print(as_json(answer) if json_output else answer["why"])
+
+
+@app.command()
+def retry(asset: str, server: ServerOption = LOCAL, token: TokenOption = None, json_output: JsonOption = False) -> None:
+    """Start the failed and cancelled steps of an asset again."""
+    _act("POST", f"/v1/assets/{asset}/retry", server, token, json_output)
+
+
+@app.command()
+def cancel(
+    asset: str, server: ServerOption = LOCAL, token: TokenOption = None, json_output: JsonOption = False
+) -> None:
+    """Stop the work on an asset."""
+    _act("POST", f"/v1/assets/{asset}/cancel", server, token, json_output)
+
+
+@app.command()
+def delete(
+    asset: str, server: ServerOption = LOCAL, token: TokenOption = None, json_output: JsonOption = False
+) -> None:
+    """Take an asset down and delete everything of it."""
+    _act("DELETE", f"/v1/assets/{asset}", server, token, json_output)
+
+
+@app.command()
+def fleet(server: ServerOption = LOCAL, token: TokenOption = None, json_output: JsonOption = False) -> None:
+    """Show pools with their backlog in seconds, and workers with their steps."""
+    view = Client(server, token).call("GET", "/v1/fleet")
+    if json_output:
+        print(as_json(view))
+        return
+    _table(("pool", "ready", "running", "waiting", "backlog_seconds", "oldest_ready_seconds"), view["pools"])
+    for found in view["workers"]:
+        print(f"worker {found['id']}: {', '.join(found['steps']) or 'idle'}")
+
+
+@app.command()
+def migrate(data: DataOption = None, json_output: JsonOption = False) -> None:
+    """Bring the database up to date."""
+    from rushes.catalog.catalog import database_path
+    from rushes.catalog.database import Database
+
+    applied = Database(database_path(_settings(data=data).database)).migrate()
+    print(as_json(applied) if json_output else "\n".join(applied) or "The database is up to date.")
+
+
+@app.command()
+def doctor(data: DataOption = None, json_output: JsonOption = False) -> None:
+    """Check everything the machine needs, and say what to do where something is missing."""
+    from rushes.workers.doctor import checks
+
+    found = checks(_settings(data=data))
+    if json_output:
+        print(as_json([vars(check) for check in found]))
+    for check in found if not json_output else ():
+        print(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}")
+        if not check.ok and check.remedy:
+            print(f"     -> {check.remedy}")
+    raise typer.Exit(0 if all(check.ok for check in found) else 1)
+
+
+@models.command("pull", epilog="Example: rushes models pull small --data /var/lib/rushes")
+def pull(name: str, data: DataOption = None) -> None:
+    """Download a Whisper model (needs a network); models are never fetched otherwise."""
+    from faster_whisper import download_model
+
+    target = _settings(data=data).data / "models" / name
+    path = download_model(name, output_dir=str(target))
+    print(f"Set RUSHES_WHISPER_MODEL={path}")
+
+
+def _act(method: str, path: str, server: str, token: str | None, json_output: bool) -> None:
+    answer = Client(server, token).call(method, path)
+    if json_output:
+        print(as_json(answer))
+    else:
+        stderr().print(
+            "done" if answer is None else f"{answer['id']}: {answer['state']}, {answer['publication']}", markup=False
+        )
+
+
+def _table(names: tuple[str, ...], rows: list[dict[str, object]]) -> None:
+    """Rows on standard output; only the last column is cut to the terminal's width."""
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(
+            name.removesuffix("_at").replace("_", " "), no_wrap=True, ratio=1 if name == names[-1] else None
+        )
+    for row in rows:
+        table.add_row(*(_plain(row[name]) for name in names))
+    Console().print(table)
+
+
+def _plain(value: object) -> str:
+    return "" if value is None else str(value).replace("[", "\\[")
+
+
+def _settings(**overrides: Any) -> Settings:  # noqa: ANN401 - the model validates them
+    settings = load_settings(os.environ, **overrides)
+    logs.configure(settings.log_format)
+    return settings
+
+
+_USAGE_ERROR = typer.BadParameter.__mro__[1]
+"""Typer's UsageError, which it does not export: the parent of everything wrong with a command line."""
+
+
+def main() -> None:
+    """Entry point: run the command, answer with the documented exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except _USAGE_ERROR as error:
+        print(f"{error.format_message()} See `rushes --help`.", file=sys.stderr)
+        code = 64
+    except (typer.Abort, KeyboardInterrupt):
+        code = 130
+    except (SettingsError, RushesError) as error:
+        stderr().print(error.message if isinstance(error, RushesError) else str(error), style="red", markup=False)
+        code = 64 if isinstance(error, SettingsError) else 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

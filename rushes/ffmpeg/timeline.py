@@ -1,0 +1,58 @@
+"""The packets of one stream as they pass: how long it is, where it begins, where its keyframes are. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+_MAX_TIMES = 4000
+_MAX_KEYFRAMES = 5000
+_JUMP_BACK, _JUMP_ON = -1.0, 10.0
+"""Seconds by which decoding times may step in a broadcast stream before it counts as a new beginning."""
+
+
+@dataclass
+class Timeline:
+    """All in seconds. `joins`: the clock may restart (MPEG-TS and PS), and its parts follow each other."""
+
+    joins: bool = False
+    packets: int = 0
+    bytes: int = 0
+    start: float | None = None
+    end: float | None = None
+    times: list[float] = field(default_factory=list)
+    """Presentation times of the first packets."""
+    keyframes: list[float] = field(default_factory=list)
+    _last: float | None = None
+    _step: float = 0.0
+    _shift: float = 0.0
+
+    def add(self, pts: float | None, dts: float | None, duration: float, size: int, *, key: bool) -> None:
+        """One packet that is shown. Without a pts the dts counts; without both only the packet."""
+        self.packets += 1
+        self.bytes += size
+        self._join(dts if dts is not None else pts, duration)
+        time = pts if pts is not None else dts
+        if time is None:
+            return
+        time += self._shift
+        self.start = time if self.start is None else min(self.start, time)
+        self.end = time + duration if self.end is None else max(self.end, time + duration)
+        if len(self.times) < _MAX_TIMES:
+            self.times.append(time)
+        if key and len(self.keyframes) < _MAX_KEYFRAMES:
+            self.keyframes.append(time)
+
+    @property
+    def duration(self) -> float | None:
+        return None if self.start is None or self.end is None else self.end - self.start
+
+    def _join(self, clock: float | None, duration: float) -> None:
+        if clock is None:
+            return
+        if self._last is not None:
+            step = clock - self._last
+            if self.joins and not _JUMP_BACK < step < _JUMP_ON:
+                self._shift += self._step - step
+            elif step > 0:
+                self._step = duration or step
+        self._last = clock

@@ -1,0 +1,72 @@
+"""Bounds on a running tool: memory of its whole tree, wall clock, and life (it has to make progress)."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+import psutil
+
+from rushes.engine.job import Limits
+from rushes.errors import Blame, StepFailure
+from rushes.ffmpeg.process import Process
+
+PERIOD = 0.1
+"""Seconds between two looks. A tool may overshoot its memory by what it can touch in that time."""
+_TREE_PERIOD = 1.0
+"""Seconds after which the list of descendants is made anew; it is dear where many processes run."""
+_MAX_PROCESSES = 64
+
+
+class Watchdog:
+    """Looks at one process when asked, at most every PERIOD; raises a StepFailure when a bound is passed."""
+
+    def __init__(self, process: Process, limits: Limits, *, expects_progress: bool) -> None:
+        self._process = process
+        self._limits = limits
+        self._stall = limits.stall if expects_progress else float("inf")
+        self._started = self._alive = time.monotonic()
+        self._next_look = self._next_tree = 0.0
+        self._family: list[psutil.Process] = []
+        self.peak_memory = 0
+        """Bytes that the tree held together, at most."""
+        self.cpu_seconds = 0.0
+
+    @property
+    def wall(self) -> float:
+        return time.monotonic() - self._started
+
+    def advanced(self) -> None:
+        """Work went on."""
+        self._alive = time.monotonic()
+
+    def look(self) -> None:
+        """Raises StepFailure `over_limit_time`, `stalled` (transient) or `over_limit_memory`."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + PERIOD
+        if now - self._started > self._limits.wall:
+            raise StepFailure("over_limit_time", detail=f"{self._limits.wall:.0f} s passed")
+        if now - self._alive > self._stall:
+            raise StepFailure("stalled", Blame.TRANSIENT, detail=f"no progress for {self._stall:.0f} s")
+        self._measure(now)
+        if self.peak_memory > self._limits.memory:
+            raise StepFailure(
+                "over_limit_memory", detail=f"{self.peak_memory} bytes held, {self._limits.memory} allowed"
+            )
+
+    def _measure(self, now: float) -> None:
+        if now >= self._next_tree or len(self._family) < 2:
+            self._family = self._process.tree()
+            self._next_tree = now + _TREE_PERIOD
+            if len(self._family) > _MAX_PROCESSES:
+                raise StepFailure("tool_failed", detail=f"{len(self._family)} processes")
+        held, spent = 0, 0.0
+        for member in self._family:
+            with contextlib.suppress(psutil.Error):
+                held += member.memory_info().rss
+                times = member.cpu_times()
+                spent += times.user + times.system
+        self.peak_memory = max(self.peak_memory, held)
+        self.cpu_seconds = max(self.cpu_seconds, spent)

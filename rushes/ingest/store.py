@@ -1,0 +1,95 @@
+"""Where bytes lie until an upload is complete. The contract, which `tests/contract/test_upload_store.py` runs.
+
+Methods block and are called from threads. An upload's offset is the number of its stored bytes and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from rushes.errors import RushesError
+from rushes.storage.store import ObjectStore
+
+
+class UploadMissing(Exception):
+    """No bytes, not even none, are stored under this id."""
+
+
+class UploadBusy(Exception):
+    """Another process appends to this upload."""
+
+
+class StoreFull(RushesError):
+    """The disk or the quota is full. What was written before it stays."""
+
+    status = 507
+
+    def __init__(self, message: str = "The server has no room for more bytes now. Please try again later.") -> None:
+        super().__init__("insufficient_storage", message)
+
+
+@dataclass(frozen=True)
+class Stored:
+    size: int
+    modified: float
+    """Seconds since the epoch of the last byte."""
+
+
+@runtime_checkable
+class Appender(Protocol):
+    """The one writer of an upload. Used by one thread at a time; the caller closes it."""
+
+    @property
+    def size(self) -> int:
+        """Stored bytes, committed or not."""
+        ...
+
+    def write(self, pieces: Sequence[bytes]) -> None:
+        """Append all pieces in order. Raises StoreFull; then a part of them may be stored."""
+        ...
+
+    def truncate(self, size: int) -> None:
+        """Forget what lies behind `size`."""
+        ...
+
+    def commit(self) -> int:
+        """Make everything written survive a crash (as far as the store promises), and give the offset."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class UploadStore(Protocol):
+    def create(self, upload: str) -> None:
+        """An upload of no bytes, which survives a crash. One that is there already is kept."""
+        ...
+
+    def stat(self, upload: str) -> Stored:
+        """What is stored, and safe: this offset may be told to a client. Raises UploadMissing."""
+        ...
+
+    def append(self, upload: str) -> Appender:
+        """Raises UploadMissing, or UploadBusy where another process has it. Within a process the caller locks."""
+        ...
+
+    def hand_over(self, upload: str, objects: ObjectStore, key: str) -> None:
+        """Put the bytes into the object store under `key`. Done already (bytes gone, object there): no error.
+
+        Raises UploadMissing when neither is there. May be interrupted anywhere and done again.
+        """
+        ...
+
+    def remove(self, upload: str) -> None:
+        """Of a missing one: no error."""
+        ...
+
+    def list(self) -> Iterator[str]:
+        """Ids of all uploads with stored bytes."""
+        ...
+
+    def free(self) -> int:
+        """Bytes that may still be stored."""
+        ...

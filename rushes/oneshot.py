@@ -1,0 +1,115 @@
+"""`rushes transcode`: the whole pipeline once, without a server, on the same engine and the same steps."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rushes import wiring
+from rushes.api.views import asset_view
+from rushes.catalog.catalog import Catalog
+from rushes.catalog.change import Store
+from rushes.catalog.records import Upload
+from rushes.errors import OPERATOR_REASONS
+from rushes.keys import new_id, source_key
+from rushes.model import Asset, SourceRef, StepView
+from rushes.settings import Settings
+from rushes.states import AssetState, Pool, Publication
+from rushes.storage.local import LocalStore
+from rushes.workers.doorbell import MemoryDoorbell
+from rushes.workers.worker import Worker
+
+TENANT = "default"
+Watch = Callable[[list[StepView]], None]
+
+
+@dataclass(frozen=True)
+class Finished:
+    asset: Asset
+    steps: list[StepView]
+    cost: dict[str, float]
+
+    @property
+    def exit_code(self) -> int:
+        """0 ready, 1 our fault, 2 the input was refused, 3 held or blocked by policy."""
+        if self.asset.state is AssetState.FAILED:
+            return 1 if self.asset.reason and self.asset.reason.code in OPERATOR_REASONS else 2
+        return 3 if self.asset.publication in (Publication.HELD, Publication.BLOCKED) else 0
+
+
+def transcode(file: Path, out: Path, settings: Settings, watch: Watch) -> Finished:
+    """Take `file` through every step in a private stack below `settings.data`, then lay its stream out in `out`.
+
+    `watch` is called a few times a second with the steps.
+    """
+    bell = MemoryDoorbell()
+    store = wiring.open_catalog(settings, bell)
+    catalog = Catalog(store)
+    asset = _ingest(file, catalog, store, settings)
+    asyncio.run(_work(settings, store, bell, lambda: _finished(catalog, asset.id, watch)))
+    done = Finished(catalog.asset(asset.id), catalog.steps(asset.id), catalog.cost(asset.id))
+    if done.asset.state is AssetState.READY:
+        export(LocalStore(Path(settings.storage.removeprefix("file://"))), done.asset, out)
+    store.database.close()
+    return done
+
+
+def _ingest(file: Path, catalog: Catalog, store: Store, settings: Settings) -> Asset:
+    now = store.clock.now()
+    asset = Asset(
+        id=new_id(now), tenant=TENANT, title=file.stem, created_at=now, profile=settings.profile, policy=settings.policy
+    )
+    upload = Upload(
+        id=new_id(now), asset=asset.id, tenant=TENANT, length=file.stat().st_size, created_at=now, expires_at=now + 3600
+    )
+    key = source_key(TENANT, asset.id, 1)
+    incoming = Path(settings.data) / "incoming"
+    shutil.copyfile(file, incoming)
+    LocalStore(Path(settings.storage.removeprefix("file://"))).adopt(key, incoming)
+    catalog.create_upload(upload, asset)
+    return catalog.finish_upload(upload.id, SourceRef(key=key, size=file.stat().st_size, filename=file.name))
+
+
+async def _work(settings: Settings, store: Store, bell: MemoryDoorbell, finished: Callable[[], bool]) -> None:
+    worker = Worker(wiring.plant(settings, store, bell), tuple(Pool), settings.slots)
+    running = asyncio.create_task(worker.run())
+    try:
+        while not await asyncio.to_thread(finished):
+            ended, _ = await asyncio.wait([running], timeout=0.2)
+            if ended:
+                break
+    finally:
+        worker.stop()
+        await running
+
+
+def _finished(catalog: Catalog, asset: str, watch: Watch) -> bool:
+    steps = catalog.steps(asset)
+    watch(steps)
+    return all(step.state.is_final for step in steps)
+
+
+def export(store: LocalStore, asset: Asset, out: Path) -> None:
+    """The published tree (pointer, build, segments) and the artifacts, as plain files that any web server can serve."""
+    out.mkdir(parents=True, exist_ok=True)
+    for prefix in (f"media/{asset.id}/", f"artifacts/{asset.id}/"):
+        for info in store.list(prefix):
+            _copy(store, info.key, out / _place(asset.id, info.key))
+
+
+def record(done: Finished) -> str:
+    """The asset JSON on one line, with addresses relative to the output directory."""
+    return asset_view(done.asset, done.steps, done.cost, lambda key: _place(done.asset.id, key)).model_dump_json()
+
+
+def _place(asset: str, key: str) -> str:
+    """Where `export` puts an object: media at the top, artifacts below `artifacts/`."""
+    return key.removeprefix(f"media/{asset}/").replace(f"artifacts/{asset}/", "artifacts/", 1)
+
+
+def _copy(store: LocalStore, key: str, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(store.localize(key, target.parent), target)

@@ -1,0 +1,39 @@
+"""A build: the complete, immutable set of manifests of an asset. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+
+from rushes.keys import build_prefix
+from rushes.model import Track
+from rushes.packaging.dash import MANIFEST, manifest
+from rushes.packaging.hls import MASTER, multivariant, playlists
+from rushes.packaging.lint import problems
+
+
+class BuildError(ValueError):
+    """The tracks do not make a conformant build; the text lists why."""
+
+
+def build_documents(asset: str, build: int, tracks: Sequence[Track]) -> dict[str, str]:
+    """All manifests by file name, in the order in which they have to be written. Raises BuildError.
+
+    URIs are relative to the build's own place, so the tree can be moved or served from anywhere.
+    """
+    place = build_prefix(asset, build)
+
+    def href(key: str) -> str:
+        return relative(key, place)
+
+    wrong = problems(tracks, {})
+    media = {} if wrong else playlists(tracks, href)
+    wrong = wrong or problems(tracks, media)
+    if wrong:
+        raise BuildError(" ".join(wrong))
+    return media | {MASTER: multivariant(tracks, build), MANIFEST: manifest(tracks, href, build)}
+
+
+def relative(key: str, place: str) -> str:
+    """The URI of an object seen from `place`, a key prefix; the slash at the end of a prefix is kept."""
+    return posixpath.relpath(key, place) + ("/" if key.endswith("/") else "")

@@ -1,0 +1,20 @@
+"""The step CLEANUP: takes an asset's pointers away (`unpublish`) or everything it has (`delete`)."""
+
+from __future__ import annotations
+
+from rushes.engine.job import Job
+from rushes.errors import StepFailure
+from rushes.model import CleanupResult
+from rushes.packaging.takedown import takedown, unpublish
+from rushes.storage.workspace import Workspace
+
+
+def run(job: Job, workspace: Workspace) -> CleanupResult:
+    """`params["what"]` says which. The count is that of public paths, those a CDN has to purge."""
+    match job.params.get("what"):
+        case "unpublish":
+            return CleanupResult(objects=len(unpublish(workspace.store, job.asset)))
+        case "delete":
+            return CleanupResult(objects=len(takedown(workspace.store, job.asset, job.tenant)))
+        case other:
+            raise StepFailure("internal", detail=f"cleanup does not know {other!r}")

@@ -1,0 +1,154 @@
+"""The DASH manifest: static, one period, addressed by segment timeline (ISO/IEC 23009-1; DASH-IF IOP part 5). Pure."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import groupby
+from math import gcd
+
+from rushes.model import Track
+from rushes.packaging.bitrate import seconds, target_duration, track_peak
+from rushes.packaging.captions import mp4_form
+from rushes.packaging.labels import default_track, display_size, language
+from rushes.packaging.playlist import Href
+
+MANIFEST = "manifest.mpd"
+_NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
+_PROFILES = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019"
+_CHANNELS = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
+_ROLE = "urn:mpeg:dash:role:2011"
+_PRIMING = Fraction(1, 2)
+
+
+def manifest(tracks: Sequence[Track], href: Href, build: int) -> str:
+    """The MPD of a build. `href` turns object keys into URIs relative to the manifest's place."""
+    root = ET.Element("MPD", _root_attributes(tracks))
+    root.append(ET.Comment(f" rushes build={build} "))
+    period = ET.SubElement(root, "Period", id="0", start="PT0S")
+    video = [track for track in tracks if track.kind == "video"]
+    audio = [track for track in tracks if track.kind == "audio"]
+    target = target_duration(tracks)
+    for number, group in enumerate(_sets(video, audio), 1):
+        parent = ET.SubElement(period, "AdaptationSet", {"id": str(number), **_set_attributes(group)})
+        _describe(parent, "main" if group[0].kind == "video" or group[0] is default_track(audio) else "alternate")
+        for track in group:
+            _representation(parent, track, href, target)
+    for number, track in enumerate((track for track in tracks if track.kind == "text"), 100):
+        _captions(period, track, href, number)
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def presentation_duration(tracks: Sequence[Track]) -> Fraction:
+    """That of the longest track; but sound that only overhangs the picture (priming, a last frame) does not count."""
+    timed = [track for track in tracks if track.kind != "text"] or list(tracks)
+    longest = max(sum(seconds(track), Fraction(0)) for track in timed)
+    picture = max((sum(seconds(track), Fraction(0)) for track in timed if track.kind == "video"), default=longest)
+    return picture if longest - picture < _PRIMING else longest
+
+
+def _root_attributes(tracks: Sequence[Track]) -> dict[str, str]:
+    longest = max(duration for track in tracks for duration in seconds(track))
+    return {
+        "xmlns": _NAMESPACE,
+        "profiles": _PROFILES,
+        "type": "static",
+        "mediaPresentationDuration": _iso_duration(presentation_duration(tracks)),
+        "maxSegmentDuration": _iso_duration(longest),
+        "minBufferTime": _iso_duration(longest),
+    }
+
+
+def _sets(video: Sequence[Track], audio: Sequence[Track]) -> list[list[Track]]:
+    """Pictures of one codec switch among each other; each sound track is a choice of its own."""
+    codecs: dict[str, list[Track]] = {}
+    for track in video:
+        codecs.setdefault(track.codecs.split(".")[0], []).append(track)
+    return [*codecs.values(), *([track] for track in audio)]
+
+
+def _set_attributes(group: Sequence[Track]) -> dict[str, str]:
+    attributes = {
+        "contentType": group[0].kind,
+        "mimeType": f"{group[0].kind}/mp4",
+        "segmentAlignment": "true",
+        "startWithSAP": "1",
+    }
+    tag = language(group[0])
+    if tag:
+        attributes["lang"] = tag
+    if group[0].kind == "video":
+        width, height = max(display_size(track) for track in group)
+        common = gcd(width, height) or 1
+        attributes |= {
+            "par": f"{width // common}:{height // common}",
+            "maxWidth": str(width),
+            "maxHeight": str(height),
+        }
+    return attributes
+
+
+def _representation(parent: ET.Element, track: Track, href: Href, target: int) -> None:
+    attributes = {"id": track.name, "codecs": track.codecs, "bandwidth": str(track_peak(track, target))}
+    if track.kind == "video":
+        width, height = display_size(track)
+        attributes |= {"width": str(width), "height": str(height), "sar": "1:1"}
+        if track.fps:
+            attributes["frameRate"] = str(track.fps)
+    elif track.sample_rate:
+        attributes["audioSamplingRate"] = str(track.sample_rate)
+    element = ET.SubElement(parent, "Representation", attributes)
+    if track.channels:
+        ET.SubElement(element, "AudioChannelConfiguration", schemeIdUri=_CHANNELS, value=str(track.channels))
+    _addressing(element, track, href)
+
+
+def _addressing(parent: ET.Element, track: Track, href: Href) -> None:
+    """A template where the names are numbered from 1, which they are unless several chunks were joined."""
+    init = href(track.prefix + (track.init or ""))
+    timescale = str(track.timescale)
+    if all(segment.name == f"{number:05d}.m4s" for number, segment in enumerate(track.segments, 1)):
+        media = href(track.prefix) + "$Number%05d$.m4s"
+        template = ET.SubElement(
+            parent, "SegmentTemplate", timescale=timescale, initialization=init, media=media, startNumber="1"
+        )
+        _timeline(template, track)
+        return
+    listed = ET.SubElement(parent, "SegmentList", timescale=timescale)
+    ET.SubElement(listed, "Initialization", sourceURL=init)
+    _timeline(listed, track)
+    for segment in track.segments:
+        ET.SubElement(listed, "SegmentURL", media=href(track.prefix + segment.name))
+
+
+def _timeline(parent: ET.Element, track: Track) -> None:
+    timeline = ET.SubElement(parent, "SegmentTimeline")
+    start: dict[str, str] = {"t": str(track.start_ticks)}
+    for ticks, run in groupby(segment.ticks for segment in track.segments):
+        repeats = sum(1 for _ in run) - 1
+        ET.SubElement(timeline, "S", start | {"d": str(ticks)} | ({"r": str(repeats)} if repeats else {}))
+        start = {}
+
+
+def _captions(period: ET.Element, track: Track, href: Href, number: int) -> None:
+    """Captions as MP4 (`wvtt`), which lie beside the WebVTT segments that HLS names.
+
+    There is no @contentType on purpose: players know the kind from @codecs, and ffmpeg, which cannot read the format,
+    then passes the set by in silence instead of refusing the manifest.
+    """
+    attributes = {"id": str(number), "mimeType": "application/mp4", "segmentAlignment": "true", "startWithSAP": "1"}
+    tag = language(track)
+    parent = ET.SubElement(period, "AdaptationSet", attributes | ({"lang": tag} if tag else {}))
+    _describe(parent, "subtitle")
+    element = ET.SubElement(parent, "Representation", id=track.name, bandwidth="2000", codecs=track.codecs)
+    _addressing(element, mp4_form(track), href)
+
+
+def _describe(parent: ET.Element, role: str) -> None:
+    ET.SubElement(parent, "Role", schemeIdUri=_ROLE, value=role)
+
+
+def _iso_duration(value: Fraction) -> str:
+    return f"PT{float(value):.6f}".rstrip("0").rstrip(".") + "S"

@@ -1,0 +1,56 @@
+"""What manifests say about a track to a person: sizes as seen, languages, names in a menu."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from rushes.model import Track
+
+_TAG = re.compile(r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")  # RFC 5646 section 2.1, well-formedness only
+_ENDONYMS = {
+    "ar": "العربية",
+    "de": "Deutsch",
+    "en": "English",
+    "es": "Español",
+    "fr": "Français",
+    "hi": "हिन्दी",
+    "it": "Italiano",
+    "ja": "日本語",
+    "ko": "한국어",
+    "nl": "Nederlands",
+    "pl": "Polski",
+    "pt": "Português",
+    "ru": "Русский",
+    "tr": "Türkçe",
+    "uk": "Українська",
+    "zh": "中文",
+}
+
+
+def display_size(track: Track) -> tuple[int, int]:
+    """Width and height as seen; a provisional track may still have to be turned."""
+    width, height = track.width or 0, track.height or 0
+    return (height, width) if track.rotation in (90, 270) else (width, height)
+
+
+def language(track: Track) -> str | None:
+    """The track's language tag, if it is one; what a file says may be anything."""
+    known = track.language and track.language != "und" and _TAG.match(track.language)
+    return track.language if known else None
+
+
+def menu_names(tracks: Sequence[Track]) -> list[str]:
+    """One name per track, all different (RFC 8216bis section 4.4.6.1.1)."""
+    names: list[str] = []
+    for track in tracks:
+        tag = language(track)
+        wanted = _ENDONYMS.get(tag.split("-")[0].lower(), tag) if tag else track.kind.capitalize()
+        taken = sum(name == wanted or name.startswith(f"{wanted} ") for name in names)
+        names.append(f"{wanted} {taken + 1}" if taken else wanted)
+    return names
+
+
+def default_track(tracks: Sequence[Track]) -> Track | None:
+    """The one that plays unless somebody chooses: the marked one, else the first."""
+    return next((track for track in tracks if track.default), tracks[0] if tracks else None)

@@ -1,0 +1,38 @@
+"""Taking things away: the pointer only, or the whole asset. Both say which paths a CDN has to purge."""
+
+from __future__ import annotations
+
+from rushes.keys import media_prefix, tombstone_key
+from rushes.packaging import pointer
+from rushes.storage.store import PRIVATE, Headers, ObjectStore
+
+_PASSES = 3  # a step that was running may write while we delete; what it leaves after that, the sweep collects
+
+
+def unpublish(store: ObjectStore, asset: str) -> list[str]:
+    """Remove the pointers. The build stays, so that a later decision can publish it again. Returns purge paths."""
+    return [f"/{key}" for key in pointer.remove(store, asset)]
+
+
+def takedown(store: ObjectStore, asset: str, tenant: str | None = None) -> list[str]:
+    """Delete an asset for good: tombstone, pointers, media, artifacts and, if the tenant is given, its sources.
+
+    The tombstone comes first, so that no step that still runs can publish again, then the pointers, so that no
+    player is led to objects that go. Safe to repeat. Returns the paths of everything that a cache may hold.
+    """
+    store.put_bytes(tombstone_key(asset), b"deleted\n", Headers("text/plain; charset=utf-8", PRIVATE))
+    purge = dict.fromkeys(unpublish(store, asset))
+    public = [media_prefix(asset), f"artifacts/{asset}/"]
+    private = [f"sources/{tenant}/{asset}/"] if tenant else []
+    for _ in range(_PASSES):
+        purge |= dict.fromkeys(f"/{key}" for prefix in public for key in _delete_all(store, prefix))
+        for prefix in private:
+            _delete_all(store, prefix)
+    return list(purge)
+
+
+def _delete_all(store: ObjectStore, prefix: str) -> list[str]:
+    keys = [info.key for info in store.list(prefix)]
+    for key in keys:
+        store.delete(key)
+    return keys

@@ -1,0 +1,161 @@
+"""The processes of the stack: the one that holds the directory, the web side, the worker. Called by the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import ipaddress
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from fastapi import APIRouter, FastAPI
+
+from rushes import wiring
+from rushes.api.app import create_app
+from rushes.api.auth import tenant_of
+from rushes.api.services import Services
+from rushes.catalog.catalog import Catalog
+from rushes.catalog.database import DatabaseUnavailable
+from rushes.clock import SystemClock
+from rushes.embedded import Part, locked, supervise
+from rushes.ingest import recovery, routes
+from rushes.ingest import services as ingest_services
+from rushes.ingest.local import LocalUploadStore
+from rushes.settings import Settings, SettingsError
+from rushes.states import Pool
+from rushes.storage.open import open_store
+from rushes.web import pages
+from rushes.workers.doorbell import LocalDoorbell, LocalListener
+from rushes.workers.webhooks import Webhooks
+from rushes.workers.worker import Worker
+
+PR_SET_PDEATHSIG = 1
+WEBHOOKS_EVERY = 0.5
+"""Seconds between looks at the outbox."""
+log = logging.getLogger("rushes.server")
+
+
+def run_stack(settings: Settings, host: str, port: int) -> None:
+    """Hold the data directory, make sure that nothing is left leased, and mind the web side and the worker."""
+    _refuse_open_door(settings, host)
+    with locked(settings.data):
+        store = wiring.open_catalog(settings, LocalDoorbell(settings.data))
+        given_back = wiring.pipeline(settings, store).disown()
+        store.database.close()
+        if given_back:
+            log.info("took back %d steps that were running when the stack last ended", given_back)
+        environment = {**os.environ, **_environment(settings)}
+        web = ("serve", "--host", host, "--port", str(port))
+        parts = [Part("web side", web, environment), Part("worker", ("worker",), environment)]
+        _greet(settings, host, port)
+        asyncio.run(supervise(parts))
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """The settings as the parts will read them."""
+    values = {f"RUSHES_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
+    return {**values, "RUSHES_DATA": str(settings.data.absolute()), "RUSHES_CONFIG": os.devnull}
+
+
+def _greet(settings: Settings, host: str, port: int) -> None:
+    url = settings.public_url or f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104 - compared, not bound
+    print(f"rushes keeps its data in {settings.data.absolute()} (policy {settings.policy}, profile {settings.profile})")  # noqa: T201
+    print(f"  upload page  {url}/\n  API          {url}/docs\n  operations   {url}/ops")  # noqa: T201
+    print(f"  try          rushes push clip.mp4{'' if port == 8000 else f' --server {url}'}\n", flush=True)  # noqa: T201
+
+
+def _refuse_open_door(settings: Settings, host: str) -> None:
+    if settings.auth == "off" and not _is_loopback(host):
+        raise SettingsError(
+            f"RUSHES_AUTH=off is accepted on loopback only, not on {host}. "
+            "Set RUSHES_AUTH=keys and RUSHES_API_KEYS=tenant:key, or use --host 127.0.0.1."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return False
+
+
+def _die_with(parent: int) -> None:
+    """Be killed when `parent` is: kill -9 of the stack leaves nothing behind."""
+    if parent:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            raise SystemExit(1)
+
+
+def run_web(settings: Settings, host: str, port: int, parent: int) -> None:
+    _die_with(parent)
+    _refuse_open_door(settings, host)
+    config = uvicorn.Config(
+        web_app(settings), host=host, port=port, log_config=None, access_log=False, server_header=False,
+        proxy_headers=True, forwarded_allow_ips=settings.trusted_proxies, timeout_graceful_shutdown=5,
+    )  # fmt: skip
+    uvicorn.Server(config).run()
+
+
+def web_app(settings: Settings) -> FastAPI:
+    """API, origin, uploads and pages as one application."""
+    clock = SystemClock()
+    store = wiring.open_catalog(settings, LocalDoorbell(settings.data), clock)
+    catalog, objects = Catalog(store), open_store(settings.storage)
+    ingest = ingest_services.Services(
+        catalog=catalog, objects=objects, uploads=LocalUploadStore(Path(settings.data) / "uploads"),
+        settings=settings, clock=clock, tenant_of=tenant_of,
+    )  # fmt: skip
+    lifetime = APIRouter(lifespan=_recovering(ingest))
+    return create_app(Services(settings, catalog, objects, clock), (routes.router(ingest), pages.router(), lifetime))
+
+
+def _recovering(services: ingest_services.Services):  # type: ignore[no-untyped-def] # noqa: ANN202 - Starlette's lifespan type is private
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        task = asyncio.create_task(recovery.keep_recovering(services))
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    return lifespan
+
+
+def run_worker(settings: Settings, pools: Sequence[Pool], parent: int) -> None:
+    _die_with(parent)
+    asyncio.run(_work(settings, pools))
+
+
+async def _work(settings: Settings, pools: Sequence[Pool]) -> None:
+    store = wiring.open_catalog(settings, LocalDoorbell(settings.data))
+    listener = LocalListener(settings.data)
+    worker = Worker(wiring.plant(settings, store, listener), pools, settings.slots)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, worker.stop)
+    deliveries = asyncio.create_task(_deliver(Catalog(store), settings))
+    try:
+        await worker.run()
+    finally:
+        deliveries.cancel()
+        await asyncio.gather(deliveries, return_exceptions=True)
+        listener.close()
+
+
+async def _deliver(catalog: Catalog, settings: Settings) -> None:
+    """Send webhooks as they fall due, where an address is set."""
+    webhooks = Webhooks(catalog, SystemClock(), settings) if settings.webhook_url else None
+    while webhooks is not None:
+        try:
+            sent = await webhooks.deliver_due()
+        except DatabaseUnavailable as error:
+            log.warning("webhooks wait for the catalog: %s", error)
+            sent = {}
+        if not any(sent.values()):
+            await asyncio.sleep(WEBHOOKS_EVERY)

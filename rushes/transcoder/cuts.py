@@ -1,0 +1,56 @@
+"""Where tracks are cut into segments: sample indices, from the grid and from what was measured. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
+
+from rushes.isobmff.movie import MovieTrack
+from rushes.isobmff.segmenter import closed_starts
+
+MIN_SECONDS = 2
+MAX_SECONDS = 10
+
+
+class CutError(ValueError):
+    """A track cannot be cut as asked; the text says why."""
+
+
+def grid_starts(frames: int, segment_frames: int) -> list[int]:
+    """The frames at which segments begin: every `segment_frames`, the first is 0."""
+    return list(range(0, max(frames, 1), segment_frames))
+
+
+def sync_starts(track: MovieTrack) -> list[int]:
+    """Cut points of a track that was encoded elsewhere: closed key pictures at least 2 s and at most 10 s apart.
+
+    Raises CutError where a segment would be longer, or the track does not begin with a closed key picture.
+    """
+    closed = closed_starts(track)
+    if not closed or closed[0] != 0:
+        raise CutError("the video does not begin with a closed key picture")
+    times = [sample.pts for sample in track.samples]
+    starts = [0]
+    for index in closed[1:]:
+        if times[index] - times[starts[-1]] >= MIN_SECONDS * track.timescale:
+            starts.append(index)
+    longest = max(_lengths([times[start] for start in starts], track.first_pts + track.ticks))
+    if longest > MAX_SECONDS * track.timescale:
+        raise CutError(f"a segment would last {longest / track.timescale:.1f} s")
+    return starts
+
+
+def shown_at(track: MovieTrack, starts: Sequence[int]) -> list[Fraction]:
+    """Seconds after the first picture at which the samples `starts` are shown."""
+    zero = track.samples[0].pts
+    return [Fraction(track.samples[start].pts - zero, track.timescale) for start in starts]
+
+
+def every(seconds: Fraction, duration: float) -> list[Fraction]:
+    """The cut times 0, `seconds`, 2 x `seconds`... below `duration`."""
+    return [seconds * number for number in range(max(1, -int(-Fraction(duration) // seconds)))]
+
+
+def _lengths(times: Sequence[int], end: int) -> list[int]:
+    return [after - before for before, after in pairwise([*times, end])]

@@ -1,0 +1,102 @@
+"""Step `remux`: the fast lane. A standard source is cut into segments as it is, so that it plays before any encode."""
+
+from __future__ import annotations
+
+from rushes.engine.job import Job
+from rushes.engine.standard import not_standard
+from rushes.errors import Blame, StepFailure
+from rushes.ffmpeg.door import Door
+from rushes.isobmff.boxes import BoxError
+from rushes.isobmff.movie import MovieTrack
+from rushes.isobmff.segmenter import starts_at
+from rushes.model import Reason, Skipped, Track, TracksResult
+from rushes.storage.workspace import Workspace
+from rushes.transcoder.command import remux_args
+from rushes.transcoder.cuts import CutError, shown_at, sync_starts
+from rushes.transcoder.delivery import Delivery, Movie, open_movie
+from rushes.transcoder.inputs import Input, facts_of, input_of
+
+MAX_OFFSET = 0.1
+"""Seconds by which the sound may begin after the picture; more needs an encode."""
+
+
+def run(job: Job, workspace: Workspace) -> TracksResult | Skipped:
+    """Track `source` and, if there is sound, `source-audio`; provisional. Whatever is unusual skips the step: the
+    encode that runs anyway handles it."""
+    reason = not_standard(facts_of(job))
+    if reason:
+        return _skipped(reason)
+    try:
+        return TracksResult(tracks=_remux(job, workspace), provisional=True)
+    except (BoxError, CutError) as error:
+        return _skipped(str(error))
+    except StepFailure as failure:
+        if failure.blame is Blame.PERMANENT or failure.code == "verify_failed":
+            return _skipped(failure.detail or failure.message)
+        raise
+
+
+def _skipped(reason: str) -> Skipped:
+    return Skipped(reason=Reason(code="not_standard", message=f"Not delivered as it is: {reason}."))
+
+
+def _remux(job: Job, workspace: Workspace) -> tuple[Track, ...]:
+    source = input_of(job, workspace)
+    output = workspace.scratch / "remuxed" / "source.mp4"
+    output.parent.mkdir()
+    Door(workspace.tools).run(
+        remux_args(source, output), reads=[source.path], writes=output.parent, progress=lambda done: None
+    )
+    with open_movie(output) as movie:
+        return _tracks(Delivery(job, workspace), source, movie)
+
+
+def _tracks(delivery: Delivery, source: Input, movie: Movie) -> tuple[Track, ...]:
+    facts = source.facts.video
+    video, audio = movie.first("vide"), movie.first("soun")
+    if video is None or facts is None or not video.samples:
+        raise CutError("the copy has no picture")
+    check_start(video)
+    starts = sync_starts(video)
+    picture = delivery.publish(
+        "source",
+        video,
+        movie.data,
+        starts,
+        start_ticks=shown_after_zero(video),
+        fps=facts.fps,
+        rotation=facts.rotation,
+        matrix=video.matrix,
+    )
+    if audio is None or not audio.samples:
+        return (picture,)
+    check_start(audio)
+    cuts = starts_at(audio, shown_at(video, starts))
+    sound = delivery.publish(
+        "source-audio",
+        audio,
+        movie.data,
+        cuts,
+        start_ticks=max(0, round(audio.delay * audio.timescale)),
+        language=source.audio[0].language,
+        default=True,
+    )
+    return picture, sound
+
+
+def check_start(track: MovieTrack) -> None:
+    """A simple edit list only, and nothing that is decoded but not shown: without it players would differ.
+
+    Sound may have priming. Raises CutError.
+    """
+    if track.edits > 1:
+        raise CutError("the edit list has several edits")
+    if track.delay > MAX_OFFSET:
+        raise CutError(f"a track begins {float(track.delay):.2f} s late")
+    if track.handler == "vide" and track.first_pts < track.media_time:
+        raise CutError("the edit list hides the first pictures")
+
+
+def shown_after_zero(track: MovieTrack) -> int:
+    """Ticks after the asset's time zero at which the first picture is shown."""
+    return round(track.delay * track.timescale) + track.first_pts - track.media_time

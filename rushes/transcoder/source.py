@@ -1,0 +1,19 @@
+"""Step PROBE: what the source is, and whether we take it."""
+
+from __future__ import annotations
+
+from rushes.engine.job import Job
+from rushes.ffmpeg.probe import probe
+from rushes.model import ProbeResult
+from rushes.storage.workspace import Workspace
+from rushes.transcoder.ladder import plan
+from rushes.transcoder.limits import check
+
+
+def run(job: Job, workspace: Workspace) -> ProbeResult:
+    """Facts of the source, and the ladder planned from them. Raises StepFailure for what is no video of ours, or is over the profile's limits."""
+    path = workspace.source(job)
+    facts = probe(path, workspace.tools)
+    check(facts, job.profile.limits)
+    workspace.progress(1.0)
+    return ProbeResult(facts=facts, ladder=plan(facts, job.profile))

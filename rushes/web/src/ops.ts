@@ -1,0 +1,64 @@
+/** The operations page: pools, their backlog in seconds of work, workers and what they do. Read again every second. */
+
+import { ApiError, type Fleet, getFleet, type Pool, type Worker } from "./api";
+import { type Child, element, fill, required } from "./element";
+import { askForKey } from "./key";
+import { span } from "./words";
+
+const EVERY = 1000;
+const place = required("#fleet");
+const notice = required("#notice");
+let drawn = "";
+
+function tile(pool: Pool): HTMLElement {
+  const counts = `${pool.running} running · ${pool.ready} ready · ${pool.waiting} waiting`;
+  const work = pool.backlog_seconds > 0 ? `${span(pool.backlog_seconds)} of work` : pool.running > 0 ? "at work" : "idle";
+  const tone = pool.backlog_seconds > 0 || pool.running > 0 ? " busy" : "";
+  const oldest = pool.oldest_ready_seconds >= 1 && `the oldest waits since ${span(pool.oldest_ready_seconds)}`;
+  return element("li", { class: `panel pool${tone}` }, element("h3", {}, pool.pool), element("strong", {}, work), element("span", { class: "hint" }, counts), oldest && element("span", { class: "hint" }, oldest));
+}
+
+/** `asset/step.key` as the fleet names it. */
+function stepLink(step: string): HTMLElement {
+  const [asset = "", key = ""] = step.split("/");
+  return element("a", { href: `/watch/${encodeURIComponent(asset)}`, title: asset }, `${key} of …${asset.slice(-6)}`);
+}
+
+function row(worker: Worker): HTMLTableRowElement {
+  const steps = worker.steps.flatMap((step, index) => [index > 0 && element("br"), stepLink(step)]);
+  const cells: Child[][] = [[worker.id], [worker.pools.join(", ")], [`${worker.steps.length} of ${worker.slots}`], [since(worker)], steps];
+  return element("tr", {}, ...cells.map((cell) => element("td", {}, ...cell)));
+}
+
+function since(worker: Worker): string {
+  return span(Math.max(1, worker.seen_at - worker.started_at));
+}
+
+function workersTable(workers: Worker[]): HTMLElement {
+  const heads = ["Worker", "Pools", "Busy", "Up for", "Steps"].map((name) => element("th", { scope: "col" }, name));
+  const rows = workers.map(row);
+  const table = element("table", {}, element("caption", {}, "Workers"), element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
+  return element("section", { class: "panel" }, element("h2", {}, "Workers"), rows.length ? element("div", { class: "scroll" }, table) : element("p", {}, "No worker is running. Uploads wait until one is started."));
+}
+
+function draw(fleet: Fleet): void {
+  const drawing = JSON.stringify(fleet);
+  if (drawing === drawn) return;
+  drawn = drawing;
+  fill(place, element("ul", { class: "pools" }, ...fleet.pools.map(tile)), workersTable(fleet.workers));
+}
+
+async function look(): Promise<void> {
+  try {
+    if (!document.hidden) draw(await getFleet());
+    notice.hidden = true;
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    notice.textContent = error.message;
+    notice.hidden = false;
+    if (error.needsKey) return askForKey(required("#key"), () => void look());
+  }
+  setTimeout(() => void look(), EVERY);
+}
+
+void look();

@@ -1,0 +1,166 @@
+"""Checks of everything the machine needs, each with the remedy. They look and change nothing that stays."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from rushes.catalog.catalog import database_path
+from rushes.catalog.database import Database, migrations
+from rushes.clock import Clock, SystemClock
+from rushes.settings import Settings
+
+OLDEST_PYTHON = (3, 11)
+PATIENCE = 60.0
+"""Seconds by which clocks may differ without harm."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding. What is optional and missing is `ok`, and the detail says what will not be done."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+def checks(settings: Settings, *, port: int = 8000, clock: Clock | None = None) -> list[Check]:
+    """All checks, in the order in which a missing part matters. Never raises: what goes wrong is a failed check."""
+    from rushes.workers import toolcheck  # deferred: it loads the detectors, which nobody else of this module needs
+
+    clock = clock or SystemClock()
+    everything: list[tuple[str, Callable[[], Check]]] = [
+        ("python", python),
+        ("data directory", lambda: data_directory(settings)),
+        ("disk space", lambda: disk_space(settings)),
+        ("database", lambda: database(settings)),
+        ("memory watchdog", lambda: memory(settings)),
+        ("clock", lambda: clock_sanity(settings, clock)),
+        ("port", lambda: port_free(settings, port)),
+        *toolcheck.all_checks(settings),
+    ]
+    return [guarded(name, check) for name, check in everything]
+
+
+def guarded(name: str, check: Callable[[], Check]) -> Check:
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001 - the doctor reports whatever is broken and goes on to the next part
+        return Check(name, False, f"{type(error).__name__}: {error}", "See the message; the part cannot be used.")
+
+
+def python() -> Check:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    return Check("python", sys.version_info >= OLDEST_PYTHON, version, "Install Python 3.11 or newer.")
+
+
+def nearest(path: Path) -> Path:
+    """The path, or the nearest directory above it that exists."""
+    path = path.absolute()
+    return next(parent for parent in (path, *path.parents) if parent.exists())
+
+
+def data_directory(settings: Settings) -> Check:
+    """Writable; and objects, uploads and scratch on one file system, for files are renamed between them."""
+    name, place = "data directory", nearest(settings.data)
+    remedy = f"Give this user write access to {place}, or choose another --data."
+    if not place.is_dir():
+        return Check(name, False, f"{place} is not a directory", remedy)
+    try:
+        with tempfile.TemporaryFile(dir=place) as probe:
+            probe.write(b"rushes")
+    except OSError as error:
+        return Check(name, False, f"{place} cannot be written: {error.strerror}", remedy)
+    parts = [place, *(nearest(settings.data / part) for part in ("objects", "uploads", "scratch"))]
+    if len({part.stat().st_dev for part in parts}) > 1:
+        remedy = "Keep objects, uploads and scratch on one file system: files are renamed from one to the other."
+        return Check(name, False, f"the parts of {place} lie on several file systems", remedy)
+    state = "" if settings.data.exists() else " (will be made)"
+    return Check(name, True, f"{settings.data.absolute()}{state}")
+
+
+def disk_space(settings: Settings) -> Check:
+    free = shutil.disk_usage(nearest(settings.data)).free
+    detail = f"{gigabytes(free)} free, {gigabytes(settings.min_free_bytes)} are kept free"
+    return Check("disk space", free > settings.min_free_bytes, detail, "Free some space, or uploads get 507.")
+
+
+def database(settings: Settings) -> Check:
+    path = database_path(settings.database)
+    if not path.exists():
+        return Check("database", True, f"{path} (will be made)")
+    newest = migrations()[-1][0]
+    found = Database(path)
+    try:
+        version = found.version()
+    finally:
+        found.close()
+    known = version in {name for name, _ in migrations()}
+    remedy = "Run `rushes migrate`." if known or version is None else "A newer rushes made it: update this one."
+    return Check("database", version == newest, f"{path} at {version or 'no version'}, newest is {newest}", remedy)
+
+
+def memory(settings: Settings) -> Check:
+    """The watchdog adds up what a step's processes hold, from /proc."""
+    name, remedy = "memory watchdog", "Mount /proc in this container; without it no step's memory can be watched."
+    try:
+        process = psutil.Process()
+        held = process.memory_info().rss
+        process.children(recursive=True)
+    except (psutil.Error, OSError) as error:
+        return Check(name, False, f"/proc cannot be read: {error}", remedy)
+    total = psutil.virtual_memory().total
+    detail = f"a step may hold {gigabytes(settings.step_memory)} of the machine's {gigabytes(total)}"
+    return Check(name, held > 0, detail, remedy)
+
+
+def clock_sanity(settings: Settings, clock: Clock) -> Check:
+    """Times that the machine has already seen must not lie in the future."""
+    files = [Path(__file__), database_path(settings.database)]
+    newest = max((path.stat().st_mtime for path in files if path.exists()), default=0.0)
+    behind = newest - clock.now()
+    if behind > PATIENCE:
+        return Check("clock", False, f"files are {behind:.0f} s newer than the clock", "Set the clock (NTP).")
+    return Check("clock", True, "not behind the newest file known")
+
+
+def port_free(settings: Settings, port: int, host: str = "127.0.0.1") -> Check:
+    """Free, or taken by the stack that already runs on this data directory."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if running(settings.data):
+                return Check("port", True, f"{port} is taken; a rushes is running on this data directory")
+            return Check("port", False, f"{port}: {error.strerror}", "Choose another one with --port.")
+    return Check("port", True, f"{port} is free")
+
+
+def running(data: Path) -> bool:
+    """Whether a stack holds the data directory (it keeps `lock` locked)."""
+    try:
+        handle = os.open(data / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"

@@ -1,0 +1,158 @@
+"""Webhooks: events of the outbox, signed and delivered at least once, in the manner of Standard Webhooks 1.0."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Protocol
+
+import httpx
+
+from rushes.catalog.records import Delivery, Event
+from rushes.clock import Clock, rfc3339
+from rushes.settings import Settings, SettingsError
+from rushes.workers.signature import secrets_of, sign
+from rushes.workers.target import Target, TargetRefused, check_url
+
+logger = logging.getLogger("rushes.webhooks")
+
+TIMEOUT = 5.0
+"""Seconds for each of connecting, writing and reading; twice that for a delivery as a whole."""
+FIRST_DELAY, GROWTH, LONGEST_DELAY = 5.0, 4.0, 86_400.0
+GIVE_UP = 5 * 86_400.0
+"""Seconds after the event: a receiver that is down over a long weekend loses nothing."""
+AT_ONCE = 8
+GONE = 410
+"""The receiver's way to say that it never wants to hear of this again."""
+
+
+class Outbox(Protocol):
+    """The part of the catalog that is needed here."""
+
+    def due_deliveries(self, now: float, limit: int = ...) -> list[Delivery]: ...
+
+    def delivery_done(self, delivery: str) -> None: ...
+
+    def delivery_failed(self, delivery: str, next_at: float | None) -> None:
+        """None gives up."""
+        ...
+
+
+def body_of(event: Event) -> bytes:
+    """The payload: `type`, `timestamp` of the event, `data` with the asset's id and state."""
+    data = {"asset": event.asset, "tenant": event.tenant, "seq": event.seq, **event.data}
+    payload = {"type": event.type, "timestamp": rfc3339(event.at), "data": data}
+    return json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def headers_of(secrets: tuple[bytes, ...], identity: str, now: float, body: bytes) -> dict[str, str]:
+    """The id stays the same across retries; time and signature are those of the attempt."""
+    timestamp = int(now)
+    return {
+        "webhook-id": identity,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": " ".join(sign(secret, identity, timestamp, body) for secret in secrets),
+        "content-type": "application/json",
+        "user-agent": "rushes-webhooks/1",
+    }
+
+
+def next_attempt(delivery: Delivery, now: float, wait: float, chance: float) -> float | None:
+    """When to try again: 5 s, 20 s, 80 s ... a day, 20 % either way by `chance` (0 to 1); None when it is too late.
+
+    `wait` is what the receiver asked for by Retry-After.
+    """
+    delay = min(FIRST_DELAY * GROWTH ** min(delivery.attempts, 16), LONGEST_DELAY) * (0.8 + 0.4 * chance)
+    at = now + max(delay, min(wait, LONGEST_DELAY))
+    return at if at - delivery.event.at <= GIVE_UP else None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one attempt. `final`: whether to leave it at that, delivered or not."""
+
+    delivered: bool
+    final: bool
+    detail: str
+    wait: float = 0.0
+
+
+def outcome_of(status: int, headers: Mapping[str, str]) -> Outcome:
+    """2xx is delivered; redirects are not followed and count as failed."""
+    if 200 <= status < 300:
+        return Outcome(True, True, str(status))
+    seconds = headers.get("retry-after", "")
+    wait = float(seconds) if seconds.isascii() and seconds.isdigit() and len(seconds) < 9 else 0.0
+    return Outcome(False, status == GONE, f"answered {status}", wait)
+
+
+Post = Callable[[str, bytes, Mapping[str, str]], Awaitable[Outcome]]
+
+
+async def post(url: str, body: bytes, headers: Mapping[str, str]) -> Outcome:
+    """One attempt. Never raises for what the other side does; its answer's body is not read."""
+    try:
+        async with asyncio.timeout(2 * TIMEOUT):
+            target = await Target.resolve(url)
+            async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as client:
+                request = client.build_request(
+                    "POST", target.url, content=body, headers={**headers, "host": target.host}
+                )
+                request.extensions["sni_hostname"] = target.name
+                response = await client.send(request, stream=True)
+                await response.aclose()
+                return outcome_of(response.status_code, response.headers)
+    except (httpx.HTTPError, TargetRefused, TimeoutError, OSError) as error:
+        return Outcome(False, False, f"{type(error).__name__}: {error}"[:300])
+
+
+class Webhooks:
+    """Delivers what is due. Two of these at once are harmless: a message may then come twice, with the same id."""
+
+    def __init__(self, outbox: Outbox, clock: Clock, settings: Settings, send: Post = post) -> None:
+        """Raises SettingsError where the address or the secret cannot be used."""
+        self._outbox, self._clock, self._send = outbox, clock, send
+        self._url, self._secrets = settings.webhook_url, secrets_of(settings.webhook_secret)
+        try:
+            check_url(settings.webhook_url)
+        except TargetRefused as error:
+            raise SettingsError(f"RUSHES_WEBHOOK_URL cannot be used: {error}.") from error
+
+    def run_once(self, limit: int = 40) -> dict[str, int]:
+        """Try every delivery that is due, a few at a time. Gives how many were delivered, failed and abandoned."""
+        return asyncio.run(self.deliver_due(limit))
+
+    async def deliver_due(self, limit: int = 40) -> dict[str, int]:
+        due = await asyncio.to_thread(self._outbox.due_deliveries, self._clock.now(), limit)
+        places = asyncio.Semaphore(AT_ONCE)
+        in_turn = [[item for item in due if item.event.asset == asset] for asset in {item.event.asset for item in due}]
+        results = list(chain(*await asyncio.gather(*(self._deliver_in_turn(items, places) for items in in_turn))))
+        return {name: results.count(name) for name in ("delivered", "failed", "abandoned")}
+
+    async def _deliver_in_turn(self, deliveries: list[Delivery], places: asyncio.Semaphore) -> list[str]:
+        """Those of one asset, in their order as long as none has to be tried again; that much a receiver may expect."""
+        async with places:
+            return [await self._deliver(delivery) for delivery in deliveries]
+
+    async def _deliver(self, delivery: Delivery) -> str:
+        body = body_of(delivery.event)
+        headers = headers_of(self._secrets, delivery.id, self._clock.now(), body)
+        outcome = await self._send(self._url, body, headers)
+        result = await asyncio.to_thread(self._settle, delivery, outcome)
+        fields = {"asset": delivery.event.asset, "event": delivery.event.type, "webhook_id": delivery.id}
+        logger.info("webhook %s: %s (%s)", delivery.event.type, result, outcome.detail, extra=fields)
+        return result
+
+    def _settle(self, delivery: Delivery, outcome: Outcome) -> str:
+        if outcome.delivered:
+            self._outbox.delivery_done(delivery.id)
+            return "delivered"
+        chance = random.random()  # noqa: S311 - spreads retries, keeps no secret
+        at = None if outcome.final else next_attempt(delivery, self._clock.now(), outcome.wait, chance)
+        self._outbox.delivery_failed(delivery.id, at)
+        return "abandoned" if at is None else "failed"

@@ -1,0 +1,137 @@
+"""A server to upload to, that a test may stop, kill and start again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+TUS = {"Tus-Resumable": "1.0.0"}
+PATCH = {**TUS, "Content-Type": "application/offset+octet-stream"}
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
+    """Poll until the condition gives something true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"{what} did not come within {seconds} s")
+
+
+class Server:
+    def __init__(self, data: Path, options: dict[str, Any]) -> None:
+        self.data, self.options = data, options
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Server:
+        script = Path(__file__).with_name("server.py")
+        arguments = [sys.executable, str(script), str(self.data), str(self.port), json.dumps(self.options)]
+        self.process = subprocess.Popen(arguments, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+        wait_for(self._answers, "the server")
+        return self
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, "the server ended"
+        try:
+            return httpx.options(f"{self.url}/files").status_code == 204
+        except httpx.TransportError:
+            return False
+
+    def kill(self) -> None:
+        self.end(signal.SIGKILL)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+            self.process.wait(20)
+
+    # -- the protocol by hand -----------------------------------------------------------------------------------------
+
+    def create(self, length: int, **headers: str) -> str:
+        answer = httpx.post(f"{self.url}/files", headers={**TUS, "Upload-Length": str(length), **headers})
+        assert answer.status_code == 201, answer.text
+        return answer.headers["location"]
+
+    def head(self, url: str) -> httpx.Response:
+        return httpx.head(url, headers=TUS)
+
+    def offset(self, url: str) -> int:
+        answer = self.head(url)
+        assert answer.status_code == 200, answer.status_code
+        return int(answer.headers["upload-offset"])
+
+    def patch(self, url: str, offset: int, data: bytes, **headers: str) -> httpx.Response:
+        return httpx.patch(url, content=data, headers={**PATCH, "Upload-Offset": str(offset), **headers})
+
+    def half_a_patch(self, url: str, offset: int, data: bytes, announced: int) -> socket.socket:
+        """Send the head of a PATCH of `announced` bytes and only `data` of it; the connection stays open."""
+        path = url.removeprefix(self.url)
+        head = (
+            f"PATCH {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nTus-Resumable: 1.0.0\r\n"
+            f"Content-Type: application/offset+octet-stream\r\nUpload-Offset: {offset}\r\n"
+            f"Content-Length: {announced}\r\n\r\n"
+        )
+        connection = socket.create_connection(("127.0.0.1", self.port))
+        connection.sendall(head.encode() + data)
+        return connection
+
+    def stored(self, url: str) -> int:
+        """Bytes in the upload's own file."""
+        path = self.data / "uploads" / url.rsplit("/", 1)[1]
+        return path.stat().st_size if path.exists() else -1
+
+    def asset(self, identity: str) -> dict[str, Any]:
+        return httpx.get(f"{self.url}/v1/assets/{identity}").json()
+
+    def source_sha(self, identity: str) -> str:
+        """SHA-256 of the asset's source, read from the object store's directory."""
+        source = self.asset(identity)["source"]
+        assert source is not None, "the asset has no source"
+        path = self.data / "objects" / source["key"]
+        assert path.stat().st_size == source["size"]
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    started: list[Server] = []
+
+    def start(**options: Any) -> Server:
+        started.append(Server(tmp_path / "data", options))
+        return started[-1].start()
+
+    yield start
+    for server in started:
+        server.kill()
+
+
+@pytest.fixture
+def server(start_server: Callable[..., Server]) -> Server:
+    """A server of the test's own, to be killed."""
+    return start_server()
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """For tests that only speak to it."""
+    server = Server(tmp_path_factory.mktemp("ingest") / "data", {}).start()
+    yield server
+    server.kill()

@@ -1,0 +1,270 @@
+"""Networks that break, processes that are killed, disks that refuse: what is acknowledged stays."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from rushes.keys import new_id
+
+TUS = {"Tus-Resumable": "1.0.0"}
+MIB = 2**20
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.005)
+
+
+def finish(server, url: str, data: bytes) -> str:
+    """Go on from where the server is, to the end; gives the asset."""
+    offset = server.offset(url)
+    answer = server.patch(url, offset, data[offset:])
+    assert answer.status_code == 204, answer.text
+    return answer.headers["rushes-asset"]
+
+
+def test_a_client_that_closes_in_the_middle_loses_nothing(server) -> None:
+    data = os.urandom(5 * MIB)
+    url = server.create(len(data))
+    # Given a PATCH of which 3 MiB and a bit arrive before the client closes
+    sent = 3 * MIB + 12345
+    connection = server.half_a_patch(url, 0, data[:sent], len(data))
+    connection.close()
+    # Then exactly these are kept, and the rest completes the file
+    wait_for(lambda: server.stored(url) == sent)
+    assert server.offset(url) == sent
+    assert server.source_sha(finish(server, url, data)) == hashlib.sha256(data).hexdigest()
+
+
+def test_a_reset_connection_loses_nothing_that_arrived(server) -> None:
+    data = os.urandom(2 * MIB)
+    url = server.create(len(data))
+    connection = server.half_a_patch(url, 0, data[: MIB + 1], len(data))
+    wait_for(lambda: server.stored(url) == MIB + 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+    connection.close()
+    assert server.source_sha(finish(server, url, data)) == hashlib.sha256(data).hexdigest()
+
+
+def test_a_silent_half_open_connection_gives_way_to_the_client_that_is_back(server) -> None:
+    data = os.urandom(2 * MIB)
+    url = server.create(len(data))
+    # Given a connection that stays open and says nothing more
+    lost = server.half_a_patch(url, 0, data[: MIB + 7], len(data))
+    wait_for(lambda: server.stored(url) == MIB + 7)
+    # When the client asks on another one
+    before = time.monotonic()
+    offset = server.offset(url)
+    waited = time.monotonic() - before
+    # Then it soon hears the true offset, which the next PATCH may use
+    assert offset == MIB + 7
+    assert waited < 3.0
+    assert server.patch(url, offset, data[offset:]).status_code == 204
+    # And the old request was told to end
+    lost.settimeout(5)
+    assert b" 423 " in lost.recv(4096).split(b"\r\n")[0]
+    lost.close()
+
+
+def test_of_two_appends_at_once_one_is_423(server) -> None:
+    url = server.create(1000)
+    # Given one that is under way
+    first = server.half_a_patch(url, 0, b"a" * 500, 1000)
+    wait_for(lambda: server.stored(url) == 500)
+    # When another comes
+    second = server.patch(url, 0, b"b" * 1000)
+    # Then it is refused, and the first goes on to the end
+    assert (second.status_code, second.json()["code"]) == (423, "upload_locked")
+    first.sendall(b"a" * 500)
+    assert b" 204 " in first.recv(4096).split(b"\r\n")[0]
+    first.close()
+
+
+def test_racing_appends_leave_one_whole_file(server) -> None:
+    data = {letter: letter.encode() * (4 * MIB) for letter in "abcd"}
+    url = server.create(4 * MIB)
+    answers: dict[str, httpx.Response] = {}
+    threads = [
+        threading.Thread(target=lambda name=name: answers.update({name: server.patch(url, 0, data[name])}))
+        for name in data
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    winners = [name for name, answer in answers.items() if answer.status_code == 204]
+    assert len(winners) == 1
+    assert {answer.status_code for answer in answers.values()} <= {204, 409, 423}
+    asset = answers[winners[0]].headers["rushes-asset"]
+    assert server.source_sha(asset) == hashlib.sha256(data[winners[0]]).hexdigest()
+
+
+def test_delete_ends_an_append_that_is_under_way(server) -> None:
+    url = server.create(1000)
+    connection = server.half_a_patch(url, 0, b"a" * 500, 1000)
+    wait_for(lambda: server.stored(url) == 500)
+    assert httpx.delete(url, headers=TUS).status_code == 204
+    assert server.head(url).status_code == 404
+    connection.close()
+
+
+@pytest.mark.parametrize("round_", range(6))
+def test_every_acknowledged_byte_survives_kill_9(server, round_: int) -> None:
+    dice = random.Random(round_)
+    data = os.urandom(24 * MIB)
+    url = server.create(len(data))
+    acknowledged = 0
+    # Given a client that sends chunk after chunk, and a server that is killed at some moment
+    killer = threading.Timer(dice.uniform(0.01, 0.25), server.kill)
+    killer.start()
+    try:
+        while acknowledged < len(data):
+            chunk = data[acknowledged : acknowledged + dice.randint(1, 3 * MIB)]
+            answer = server.patch(url, acknowledged, chunk)
+            assert answer.status_code == 204
+            acknowledged = int(answer.headers["upload-offset"])
+    except httpx.TransportError:
+        pass
+    killer.join()
+    server.process.wait(10)
+    # When it is started again
+    server.start()
+    # Then nothing acknowledged is missing, what is there is right, and the upload can be completed
+    offset = server.offset(url)
+    assert acknowledged <= offset <= len(data)
+    asset = finish(server, url, data)
+    assert server.source_sha(asset) == hashlib.sha256(data).hexdigest()
+    assert server.asset(asset)["state"] == "ingested"
+
+
+def test_bytes_of_a_request_that_never_ended_survive_kill_9_too(server) -> None:
+    data = os.urandom(8 * MIB)
+    url = server.create(len(data))
+    connection = server.half_a_patch(url, 0, data[: 5 * MIB + 99], len(data))
+    wait_for(lambda: server.stored(url) == 5 * MIB + 99)
+    server.kill()
+    connection.close()
+    server.start()
+    assert server.offset(url) == 5 * MIB + 99
+    assert server.source_sha(finish(server, url, data)) == hashlib.sha256(data).hexdigest()
+
+
+def test_sigterm_in_the_middle_ends_soon_and_keeps_the_bytes(server) -> None:
+    data = os.urandom(3 * MIB)
+    url = server.create(len(data))
+    connection = server.half_a_patch(url, 0, data[: 2 * MIB + 5], len(data))
+    wait_for(lambda: server.stored(url) >= 2 * MIB)
+    before = time.monotonic()
+    server.end(signal.SIGTERM)
+    assert time.monotonic() - before < 10
+    connection.close()
+    server.start()
+    assert server.offset(url) == 2 * MIB + 5
+
+
+def test_a_kill_between_hand_over_and_transaction_is_mended_at_the_start(server) -> None:
+    data = os.urandom(1000)
+    created = httpx.post(f"{server.url}/files", headers={**TUS, "Upload-Length": "1000"})
+    url, asset = created.headers["location"], created.headers["rushes-asset"]
+    server.patch(url, 0, data[:999])
+    # Given the files as such a kill leaves them: complete, renamed, and the catalog knows nothing of it
+    server.kill()
+    stored = server.data / "uploads" / url.rsplit("/", 1)[1]
+    with stored.open("ab") as stream:
+        stream.write(data[999:])
+    target = server.data / "objects" / "sources" / "default" / asset / "1"
+    target.parent.mkdir(parents=True)
+    stored.rename(target)
+    # When the server starts / Then the asset has its source, without any client
+    server.start()
+    assert server.asset(asset)["state"] == "ingested"
+    assert server.source_sha(asset) == hashlib.sha256(data).hexdigest()
+    assert server.offset(url) == 1000
+
+
+def test_a_kill_before_the_hand_over_is_mended_at_the_start(server) -> None:
+    created = httpx.post(f"{server.url}/files", headers={**TUS, "Upload-Length": "1000"})
+    url, asset = created.headers["location"], created.headers["rushes-asset"]
+    server.patch(url, 0, b"x" * 999)
+    server.kill()
+    with (server.data / "uploads" / url.rsplit("/", 1)[1]).open("ab") as stream:
+        stream.write(b"x")
+    server.start()
+    assert server.asset(asset)["state"] == "ingested"
+    assert server.stored(url) == -1
+
+
+def test_a_store_that_is_down_at_the_end_never_makes_a_client_start_over(server) -> None:
+    created = httpx.post(f"{server.url}/files", headers={**TUS, "Upload-Length": "4"})
+    url, asset = created.headers["location"], created.headers["rushes-asset"]
+    # Given an object store that takes nothing
+    (server.data / "out-of-order").touch()
+    # When the last byte comes / Then that is not called done, and HEAD asks for patience
+    assert server.patch(url, 0, b"abcd").status_code == 503
+    assert server.head(url).status_code == 423
+    assert server.asset(asset)["state"] == "uploading"
+    # When the store is back / Then the same HEAD finishes the upload
+    (server.data / "out-of-order").unlink()
+    assert server.offset(url) == 4
+    assert server.asset(asset)["state"] == "ingested"
+
+
+def test_orphaned_bytes_are_removed_at_the_start_once_they_are_old(server) -> None:
+    young, old = (server.data / "uploads" / new_id(1.0, number) for number in (1, 2))
+    for path in (young, old):
+        path.write_bytes(b"left behind")
+    os.utime(old, (1.0, 1.0))
+    server.kill()
+    server.start()
+    assert (young.exists(), old.exists()) == (True, False)
+
+
+def test_an_expired_upload_is_removed_and_its_asset_says_why(start_server) -> None:
+    server = start_server(settings={"upload_expiry": 60.0})
+    created = httpx.post(f"{server.url}/files", headers={**TUS, "Upload-Length": "4"})
+    url, asset = created.headers["location"], created.headers["rushes-asset"]
+    server.patch(url, 0, b"ab")
+    server.kill()
+    _age(server.data, url, seconds=120)
+    server.start()
+    assert server.head(url).status_code == 404
+    assert server.stored(url) == -1
+    assert (server.asset(asset)["state"], server.asset(asset)["reason"]["code"]) == ("failed", "upload_expired")
+
+
+def test_an_upload_whose_last_byte_is_recent_is_kept(start_server) -> None:
+    server = start_server(settings={"upload_expiry": 60.0})
+    url = server.create(4)
+    server.patch(url, 0, b"ab")
+    server.kill()
+    # Given a row that is expired, and bytes that are not
+    _age(server.data, url, seconds=120, file=False)
+    server.start()
+    assert server.offset(url) == 2
+
+
+def _age(data: Path, url: str, *, seconds: float, file: bool = True) -> None:
+    """Move an upload into the past."""
+    import sqlite3
+
+    name = url.rsplit("/", 1)[1]
+    with sqlite3.connect(data / "rushes.db") as connection:
+        connection.execute("UPDATE uploads SET expires_at = expires_at - ? WHERE id = ?", (seconds, name))
+    connection.close()
+    if file:
+        then = time.time() - seconds
+        os.utime(data / "uploads" / name, (then, then))

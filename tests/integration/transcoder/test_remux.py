@@ -1,0 +1,80 @@
+"""The step `remux`: standard sources are cut as they are, everything else is left to the encode."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rushes.model import Skipped
+
+X264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-preset", "veryfast")
+
+
+def bars(seconds: int, rate: int = 30) -> tuple[str, ...]:
+    return ("-f", "lavfi", "-i", f"testsrc2=size=320x240:rate={rate}:duration={seconds}")
+
+
+TONE = ("-f", "lavfi", "-i", "sine=frequency=1000:duration=9")
+
+
+def test_a_standard_clip_is_cut_as_it_is(stage, make_clip):
+    # Given key pictures every second, B-pictures, and AAC with its priming
+    source = make_clip("standard.mp4", *bars(9), *TONE, *X264, "-g", "30", "-flags", "+cgop", "-c:a", "aac", "-ac", "2")
+    place = stage(source)
+    result = place.remux()
+    picture, sound = result.tracks
+    assert result.provisional
+    assert (picture.name, sound.name) == ("source", "source-audio")
+    # Then segments last two seconds at least, and picture and sound are cut at the same times
+    assert [segment.ticks / picture.timescale for segment in picture.segments] == pytest.approx([2, 2, 2, 2, 1])
+    assert len(sound.segments) == 5
+    frames = place.pictures(picture)
+    assert len(frames) == 270
+    assert frames[0][0] == pytest.approx(0, abs=0.001)
+    start, samples = place.sound(sound)
+    assert start == pytest.approx(0, abs=0.001)
+    assert len(samples) / sound.sample_rate == pytest.approx(9, abs=0.05)
+
+
+def test_pictures_are_the_sources_own(stage, make_clip, original):
+    source = make_clip("silent9.mp4", *bars(9), *X264, "-g", "60", "-flags", "+cgop")
+    place = stage(source)
+    (picture,) = place.remux().tracks
+    wanted = original(source, 4.0, 320, 240, "bt601")
+    shown = place.pictures(picture)[120][1]
+    assert np.abs(shown.astype(int) - wanted).mean() < 2
+
+
+def test_the_rotation_is_kept(stage, make_clip):
+    plain = make_clip("silent9.mp4", *bars(9), *X264, "-g", "60", "-flags", "+cgop")
+    source = make_clip("turned9.mp4", "-display_rotation", "270", "-i", str(plain), "-c", "copy")
+    place = stage(source)
+    (picture,) = place.remux().tracks
+    assert picture.rotation == place.facts.video.rotation == 90
+    assert (picture.width, picture.height) == (320, 240)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [
+        (
+            "open.mp4",
+            ("-g", "60", "-x264-params", "open-gop=1:bframes=3:b-adapt=0:scenecut=0:keyint=60:min-keyint=60"),
+            "",
+        ),
+        ("long.mp4", ("-g", "600"), "12.0 s"),
+        ("ten.mp4", ("-profile:v", "high10", "-pix_fmt", "yuv420p10le"), "profile"),
+    ],
+)
+def test_what_is_not_standard_is_skipped_with_its_reason(stage, make_clip, name, arguments, says):
+    result = stage(make_clip(name, *bars(12), *X264, *arguments)).remux()
+    assert isinstance(result, Skipped)
+    assert result.reason.code == "not_standard"
+    assert says in result.reason.message
+
+
+def test_a_cut_off_start_is_left_to_the_encode(stage, make_clip):
+    # Given a clip of which a camera's editor hides the first second by an edit list
+    plain = make_clip("silent9.mp4", *bars(9), *X264, "-g", "60", "-flags", "+cgop")
+    source = make_clip("edited.mp4", "-ss", "1", "-i", str(plain), "-c", "copy")
+    assert isinstance(stage(source).remux(), Skipped)

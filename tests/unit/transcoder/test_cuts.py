@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from rushes.isobmff.movie import MovieTrack
+from rushes.isobmff.samples import Sample
+from rushes.transcoder.cuts import CutError, every, grid_starts, shown_at, sync_starts
+
+
+def video(*pictures: tuple[int, bool], timescale: int = 10, length: int = 1) -> MovieTrack:
+    """A track from (presentation time, sync) in decode order."""
+    samples = [
+        Sample(dts * length, pts - dts * length, length, dts, 1, sync) for dts, (pts, sync) in enumerate(pictures)
+    ]
+    return MovieTrack(1, "vide", timescale, b"", "avc1.64001f", samples=samples)
+
+
+def gops(count: int, frames: int, length: int = 1) -> MovieTrack:
+    """Closed groups without reordering, `frames` pictures of `length` tenths of a second each."""
+    return video(*((n * length, n % frames == 0) for n in range(count * frames)), length=length)
+
+
+@pytest.mark.parametrize(("frames", "starts"), [(1, [0]), (120, [0]), (121, [0, 120]), (300, [0, 120, 240])])
+def test_the_grid_cuts_every_n_frames(frames, starts):
+    assert grid_starts(frames, 120) == starts
+
+
+def test_short_groups_are_joined_until_two_seconds():
+    # Given a key picture every half second
+    assert sync_starts(gops(9, 5)) == [0, 20, 40]
+
+
+def test_long_groups_are_segments_of_their_own():
+    assert sync_starts(gops(3, 100)) == [0, 100, 200]
+
+
+def test_a_group_of_more_than_ten_seconds_is_refused():
+    with pytest.raises(CutError, match=r"10\.1 s"):
+        sync_starts(gops(2, 101))
+
+
+def test_a_track_has_to_begin_with_a_key_picture():
+    with pytest.raises(CutError, match="does not begin"):
+        sync_starts(video((0, False), (1, True)))
+
+
+def test_an_open_group_is_not_cut():
+    # Given a second key picture with a leading picture that is shown before it
+    pictures = [(n, n == 0) for n in range(20)] + [(21, True), (20, False)] + [(n, False) for n in range(22, 40)]
+    assert sync_starts(video(*pictures)) == [0]
+    # And the same without the leading picture
+    closed = [(n, n in (0, 20)) for n in range(40)]
+    assert sync_starts(video(*closed)) == [0, 20]
+
+
+def test_reordered_pictures_inside_a_group_do_not_matter():
+    one = [(0, True), (3, False), (1, False), (2, False)]
+    pictures = [(pts + 4 * group, sync) for group in range(12) for pts, sync in one]
+    assert sync_starts(video(*pictures)) == [0, 20, 40]
+
+
+def test_cut_times_are_those_of_the_pictures():
+    track = gops(3, 25)
+    assert shown_at(track, [0, 25, 50]) == [0, Fraction(5, 2), 5]
+
+
+@pytest.mark.parametrize(
+    ("duration", "expected"), [(0.01, [0]), (4.0, [0]), (4.1, [0, 4]), (9.0, [0, 4, 8]), (0.0, [0])]
+)
+def test_every_gives_the_multiples_below_the_end(duration, expected):
+    assert every(Fraction(4), duration) == expected
