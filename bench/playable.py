@@ -11,7 +11,7 @@ import httpx
 from tusclient.client import TusClient
 
 from bench.clips import phone
-from bench.stack import running_stack
+from rushes.testing import running_stack
 
 ROUNDS = 20
 
@@ -19,11 +19,13 @@ ROUNDS = 20
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         clip = phone(Path(name))
-        with running_stack(Path(name) / "data") as url, httpx.Client(base_url=url, timeout=30) as http:
-            times = [_one(url, http, clip) for _ in range(ROUNDS)]
+        with running_stack(Path(name) / "data") as stack, httpx.Client(base_url=stack.url, timeout=30) as http:
+            times = [_one(stack.url, http, clip) for _ in range(ROUNDS)]
     ordered = sorted(times)
     print(f"playable, 20 s phone clip, {ROUNDS} runs: last byte to first segment from the origin")
-    print(f"  median {statistics.median(times):.3f} s  p95 {ordered[int(0.95 * ROUNDS) - 1]:.3f} s  worst {ordered[-1]:.3f} s")
+    print(
+        f"  median {statistics.median(times):.3f} s  p95 {ordered[int(0.95 * ROUNDS) - 1]:.3f} s  worst {ordered[-1]:.3f} s"
+    )
     print(f"  beside Mux's published 1.8 s median: ratio {statistics.median(times) / 1.8:.2f}")
 
 
@@ -61,5 +63,7 @@ def _first_uri(playlist: str) -> str:
 
 def _settle(http: httpx.Client, asset: str) -> None:
     """Wait until the asset's other steps are done, so that each run starts on an idle machine."""
-    while any(step["state"] in ("waiting", "ready", "running") for step in http.get(f"/v1/assets/{asset}").json()["steps"]):
+    while any(
+        step["state"] in ("waiting", "ready", "running") for step in http.get(f"/v1/assets/{asset}").json()["steps"]
+    ):
         time.sleep(0.2)

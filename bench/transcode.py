@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -33,7 +34,8 @@ def main() -> None:
         for number in range(ROUNDS):
             peer.append(measure(single_command(clip, ladder, folder / f"peer{number}")))
             out = folder / f"out{number}"
-            ours.append(measure([sys.executable, "-m", "rushes.cli", "transcode", str(clip), "-o", str(out)], stderr=open(folder / "log", "w")))
+            command = [sys.executable, "-m", "rushes.cli", "transcode", str(clip), "-o", str(out)]
+            ours.append(measure(command, stderr=subprocess.DEVNULL))
             encode.append(json.loads((out / "asset.json").read_text()))
         _report(peer, ours, encode[-1])
 

@@ -9,11 +9,9 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from rushes import logs
 from rushes.client import Client
@@ -223,19 +221,14 @@ def _act(method: str, path: str, server: str, token: str | None, json_output: bo
 
 
 def _table(names: tuple[str, ...], rows: list[dict[str, object]]) -> None:
-    """Rows on standard output; only the last column is cut to the terminal's width."""
-    table = Table(box=None, pad_edge=False)
-    for name in names:
-        table.add_column(
-            name.removesuffix("_at").replace("_", " "), no_wrap=True, ratio=1 if name == names[-1] else None
-        )
-    for row in rows:
-        table.add_row(*(_plain(row[name]) for name in names))
-    Console().print(table)
-
-
-def _plain(value: object) -> str:
-    return "" if value is None else str(value).replace("[", "\\[")
+    """Aligned columns on standard output, nothing cut: they are there to be copied from."""
+    cells = [
+        [name.removesuffix("_at") for name in names],
+        *(["" if row[name] is None else str(row[name]) for name in names] for row in rows),
+    ]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
+    for line in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def _settings(**overrides: Any) -> Settings:  # noqa: ANN401 - the model validates them
@@ -244,7 +237,7 @@ def _settings(**overrides: Any) -> Settings:  # noqa: ANN401 - the model validat
     return settings
 
 
-_USAGE_ERROR = typer.BadParameter.__mro__[1]
+_USAGE_ERROR = cast(type[typer.BadParameter], typer.BadParameter.__mro__[1])
 """Typer's UsageError, which it does not export: the parent of everything wrong with a command line."""
 
 

@@ -35,6 +35,7 @@ CREATOR_REASONS: dict[str, str] = {
     "over_limit_work": "The video has more pixels in all than we process. Please export it shorter or smaller.",
     "over_limit_streams": "The file has too many tracks. Please export it with one video and a few audio tracks.",
     "over_limit_fps": "The frame rate is higher than the limit. Please export the video at a lower frame rate.",
+    "upload_expired": "The upload was not finished in time. Please upload the video once more.",
     "over_limit_memory": "Processing this file needed more memory than the limit allows.",
     "over_limit_time": "Processing this file took longer than the limit allows.",
 }

@@ -9,14 +9,16 @@ from typing import Literal
 
 from rushes.clock import rfc3339
 
-FIELDS = ("asset", "step", "worker", "tenant", "request", "code", "detail")
+FIELDS = ("asset", "step", "worker", "tenant", "request", "method", "path", "status", "seconds", "code", "detail")
 """What may be given in `extra` and is shown."""
+SHORT = ("asset", "step", "worker", "code", "detail")
+"""What the text form shows; the rest stands in its messages."""
 
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         parts = [rfc3339(record.created), record.levelname.lower().ljust(7), record.getMessage()]
-        parts += [f"{name}={value}" for name in FIELDS if (value := getattr(record, name, None))]
+        parts += [f"{name}={value}" for name in SHORT if (value := getattr(record, name, None)) is not None]
         text = " ".join(parts)
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
 
@@ -24,7 +26,7 @@ class _Text(logging.Formatter):
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {"at": rfc3339(record.created), "level": record.levelname.lower(), "message": record.getMessage()}
-        line |= {name: str(value) for name in FIELDS if (value := getattr(record, name, None))}
+        line |= {name: str(value) for name in FIELDS if (value := getattr(record, name, None)) is not None}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)

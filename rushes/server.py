@@ -9,9 +9,8 @@ import ipaddress
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
@@ -110,16 +109,23 @@ def web_app(settings: Settings) -> FastAPI:
     store = wiring.open_catalog(settings, LocalDoorbell(settings.data), clock)
     catalog, objects = Catalog(store), open_store(settings.storage)
     ingest = ingest_services.Services(
-        catalog=catalog, objects=objects, uploads=LocalUploadStore(Path(settings.data) / "uploads"),
-        settings=settings, clock=clock, tenant_of=tenant_of,
-    )  # fmt: skip
+        catalog=catalog,
+        objects=objects,
+        uploads=LocalUploadStore(settings.data / "uploads", reserve=settings.min_free_bytes // 2),
+        settings=settings,
+        clock=clock,
+        tenant_of=tenant_of,
+    )
     lifetime = APIRouter(lifespan=_recovering(ingest))
-    return create_app(Services(settings, catalog, objects, clock), (routes.router(ingest), pages.router(), lifetime))
+    return create_app(
+        Services(settings, catalog, objects, clock),
+        (routes.router(ingest), pages.router(pages.origin_of(settings.public_url)), lifetime),
+    )
 
 
-def _recovering(services: ingest_services.Services):  # type: ignore[no-untyped-def] # noqa: ANN202 - Starlette's lifespan type is private
+def _recovering(services: ingest_services.Services) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         task = asyncio.create_task(recovery.keep_recovering(services))
         yield
         task.cancel()

@@ -107,6 +107,7 @@ class StepJson(View):
     attempts: int
     started_at: str | None
     finished_at: str | None
+    cpu_seconds: float = Field(description="Of all attempts")
     reason: Reason | None
 
 

@@ -64,7 +64,7 @@ def asset_view(
         {
             **{name: getattr(asset, name) for name in kept},
             **{name: moment(getattr(asset, name)) for name in moments},
-            "duration": asset.facts.duration if asset.facts else None,
+            "duration": duration(asset),
             "source": source_view(asset.source, asset.facts) if asset.source else None,
             "playback": playback(asset, public, private),
             "renditions": renditions(asset.tracks),
@@ -190,5 +190,14 @@ def step_json(step: StepView) -> StepJson:
             "progress": round(step.progress, 4),
             "started_at": moment(step.started_at),
             "finished_at": moment(step.finished_at),
+            "cpu_seconds": round(step.cpu_seconds, 3),
         }
     )
+
+
+def duration(asset: Asset) -> float | None:
+    """What a viewer sees: the picture's length in the newest build; before there is one, what the source declares."""
+    pictures = [track.duration for track in asset.tracks if track.kind == "video"]
+    if pictures:
+        return round(max(pictures), 3)
+    return asset.facts.duration if asset.facts else None

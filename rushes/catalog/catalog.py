@@ -58,6 +58,8 @@ class Catalog:
             if record.state != "open":
                 return asset
             uploads.set_state(change.tx, upload, "finished")
+            if asset.state is not AssetState.UPLOADING:
+                return asset  # deleted or cancelled while the last bytes came
             fields = {"state": AssetState.INGESTED, "uploaded_at": change.now, "source": source}
             asset = change.save(Outcome(asset.model_copy(update=fields), ("asset.ingested",)))
             change.add_steps(asset, intake())
@@ -125,6 +127,7 @@ class Catalog:
             if noun.state.is_final:
                 steps.cancel_open(change.tx, asset, change.now, optional_only=noun.state is AssetState.READY)
                 return noun
+            uploads.terminate_of(change.tx, asset)
             return change.fail_asset(noun, Reason(code="cancelled", message=REASONS["cancelled"]))
 
     def retry(self, asset: str) -> Asset:
@@ -147,9 +150,7 @@ class Catalog:
             if noun.state is AssetState.DELETED:
                 return noun
             steps.cancel_open(change.tx, asset, change.now)
-            for upload in uploads.open_ones(change.tx):
-                if upload.asset == asset:
-                    uploads.set_state(change.tx, upload.id, "terminated")
+            uploads.terminate_of(change.tx, asset)
             fields = {
                 "state": AssetState.DELETED, "publication": Publication.PRIVATE, "published_build": 0,
                 "deleted_at": change.now,

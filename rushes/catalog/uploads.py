@@ -33,6 +33,11 @@ def set_state(tx: Session, upload: str, state: str) -> None:
     tx.execute("UPDATE uploads SET state = :state WHERE id = :id", {"id": upload, "state": state})
 
 
+def terminate_of(tx: Session, asset: str) -> None:
+    """End the uploads of an asset that is no longer wanted."""
+    tx.execute("UPDATE uploads SET state = 'terminated' WHERE asset = :asset AND state = 'open'", {"asset": asset})
+
+
 def extend(tx: Session, upload: str, expires_at: float) -> None:
     tx.execute("UPDATE uploads SET expires_at = :at WHERE id = :id", {"id": upload, "at": expires_at})
 

@@ -51,16 +51,23 @@ def apply(asset: Asset, key: str, result: Result, now: float) -> Outcome:
         case PackageResult():
             return _package(asset, result, now)
         case VerdictResult():
-            return _verdict(asset, result)
+            return _verdict(asset, key, result)
         case PublishResult():
             return _published(asset, result, now)
         case Skipped():
-            note = Reason(code=result.reason.code, message=f"{key} skipped: {result.reason.message}")
-            return Outcome(asset.model_copy(update={"notes": (*asset.notes, note)}))
+            return _skipped(asset, key, result.reason)
         case CleanupResult():
             return Outcome(asset)
         case _:
             return _enriched(asset, result)
+
+
+def _skipped(asset: Asset, key: str, reason: Reason) -> Outcome:
+    """Noted for the record, but not where it only follows from another step that was skipped."""
+    if key.startswith(("package.", "verdict.", "publish.")):
+        return Outcome(asset)
+    note = Reason(code=reason.code, message=f"{key} skipped: {reason.message}")
+    return Outcome(asset.model_copy(update={"notes": (*asset.notes, note)}))
 
 
 def _updated(asset: Asset, **fields: object) -> Outcome:
@@ -99,14 +106,24 @@ def _package(asset: Asset, result: PackageResult, now: float) -> Outcome:
     return Outcome(asset.model_copy(update=fields), tuple(events) or ("asset.updated",))
 
 
-def _verdict(asset: Asset, result: VerdictResult) -> Outcome:
+def _verdict(asset: Asset, key: str, result: VerdictResult) -> Outcome:
+    """Only a review makes a verdict milder: verdicts of one asset may end in another order than they were planned."""
     verdict = result.verdict
+    if (
+        asset.verdict
+        and not key.startswith("verdict.review")
+        and _SEVERITY[verdict.action] < _SEVERITY[asset.verdict.action]
+    ):
+        return Outcome(asset)
     if verdict.action is Action.PUBLISH:
         return Outcome(asset.model_copy(update={"verdict": verdict}))
     publication = verdict.action.publication
     changed = asset.model_copy(update={"verdict": verdict, "publication": publication, "published_build": 0})
     events = (f"asset.{publication.value}",) if publication is not asset.publication else ()
     return Outcome(changed, events, unpublish=asset.publication is Publication.PUBLISHED)
+
+
+_SEVERITY = {Action.PUBLISH: 0, Action.HOLD: 1, Action.BLOCK: 2}
 
 
 def _published(asset: Asset, result: PublishResult, now: float) -> Outcome:

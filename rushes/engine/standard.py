@@ -7,13 +7,14 @@ from itertools import pairwise
 
 from rushes.model import AudioFacts, SourceFacts, VideoFacts
 
-PROFILES = frozenset({"constrained baseline", "main", "high"})
-"""Plain Baseline may use slice groups, which no phone decodes; High 10, 4:2:2 and 4:4:4 are not for browsers."""
+PROFILES = frozenset({"baseline", "constrained baseline", "main", "high"})
+"""High 10, 4:2:2 and 4:4:4 are not for browsers. Old phones say plain Baseline and use none of what it adds."""
 PIXELS = frozenset({"yuv420p", "yuvj420p"})
 LONG_SIDE, SHORT_SIDE = 1920, 1088
 MAX_FPS = 60.5
 MAX_BITRATE = 20_000_000
-MAX_KEYFRAME_GAP = 10.0
+MAX_KEYFRAME_GAP = 10.5
+"""x264 puts 250 frames between key pictures unless told otherwise: 10.4 s at 24 frames a second."""
 MAX_OFFSET = 0.1
 """Seconds by which picture and sound may start apart, or beyond time zero."""
 
@@ -31,7 +32,7 @@ def not_standard(facts: SourceFacts) -> str | None:
         _coding(facts.video),
         _picture(facts.video),
         _rate(facts),
-        _keyframes(facts.keyframes, facts.duration),
+        _keyframes(facts.keyframes, facts.video.duration or facts.duration),
         _sound(facts.audio),
         _start(facts.video, facts.audio),
     )
@@ -74,7 +75,7 @@ def _keyframes(times: Sequence[float], duration: float) -> str | None:
     gaps = [after - before for before, after in pairwise(times)]
     if len(times) == 1:
         gaps = [duration - times[0]]
-    return "keyframes are more than 10 s apart" if max(gaps, default=0.0) > MAX_KEYFRAME_GAP else None
+    return "keyframes are more than 10.5 s apart" if max(gaps, default=0.0) > MAX_KEYFRAME_GAP else None
 
 
 def _sound(audio: Sequence[AudioFacts]) -> str | None:

@@ -32,6 +32,7 @@ class Whisper:
 
     def __init__(self, model: Path, language: str | None = None) -> None:
         self.name = f"faster-whisper/{model.name}"
+        set_random_seed(SEED)  # taken by the model's threads when they start, never again
         self._model = WhisperModel(
             str(model), device="cpu", compute_type="int8", cpu_threads=THREADS, local_files_only=True
         )
@@ -43,7 +44,6 @@ class Whisper:
         samples = sound.astype(np.float32) / 32768
         if not get_speech_timestamps(samples):  # the library finds no language in nothing
             return Speech(None, ())
-        set_random_seed(SEED)
         segments, info = self._model.transcribe(
             samples,
             language=self._language,

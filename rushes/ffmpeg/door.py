@@ -20,7 +20,7 @@ from rushes.ffmpeg.confinement import Confinement
 from rushes.ffmpeg.failure import classify, describe
 from rushes.ffmpeg.process import Process
 from rushes.ffmpeg.progress import Progress
-from rushes.ffmpeg.sandbox import confine, detect, minimal_environment, python_libraries
+from rushes.ffmpeg.sandbox import confine, detect, minimal_environment, python_arguments, python_libraries
 from rushes.ffmpeg.tail import Tail
 from rushes.ffmpeg.watchdog import PERIOD, Watchdog
 
@@ -108,10 +108,7 @@ class Door:
 
         Raises StepFailure as `run` does. Nothing is expected of it before its end, so it cannot stall.
         """
-        root = Path(__file__).resolve().parents[2]
-        start = f"import sys,runpy;sys.path.insert(0,{str(root)!r});runpy.run_module({module!r},run_name='__main__')"
-        python = sys.executable
-        command = [python, "-I", "-B", "-c", start, *args]
+        command = [sys.executable, *python_arguments(module), *args]
         answer = bytearray()
         process = Process(self._confine(command, request, python_libraries()), self._environment(request))
         with contextlib.closing(self._watch(_Run(command, request), process, check=True)) as chunks:

@@ -120,7 +120,8 @@ def _start(stream: Raw) -> float:
 
 def _frames(stream: Raw, raw: Raw) -> int | None:
     if raw["complete"] and not raw["cut"]:
-        return int(stream["packets"]) or None
+        packets: int = stream["packets"]
+        return packets or None
     frames: int | None = stream["index_frames"] or stream["frames"]
     return frames
 
@@ -137,7 +138,7 @@ def _rates(stream: Raw, duration: float | None, frames: int | None) -> list[floa
 
 def _bitrate(stream: Raw) -> int | None:
     if stream["measured"] and stream["packets"] > 1:
-        return round(stream["bytes"] * 8 / stream["measured"])
+        return round(float(stream["bytes"] * 8 / stream["measured"]))
     bitrate: int | None = stream["bitrate"]
     return bitrate
 

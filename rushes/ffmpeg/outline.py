@@ -12,6 +12,23 @@ from typing import BinaryIO
 
 _MAX_BOXES = 100_000
 _MAX_INDEX = 64 * 1024 * 1024
+_KNOWN = frozenset(
+    (
+        b"ftyp",
+        b"styp",
+        b"moov",
+        b"moof",
+        b"mdat",
+        b"mfra",
+        b"sidx",
+        b"free",
+        b"skip",
+        b"wide",
+        b"uuid",
+        b"meta",
+        b"udta",
+    )
+)
 _INTO = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 _PROTECTED = (b"encv", b"enca", b"drmi", b"drms")
 
@@ -21,21 +38,23 @@ class Outline:
     has_index: bool = False
     fragmented: bool = False
     complete: bool = True
-    """The last box ends where the file ends, or before."""
+    """The last box of a known kind ends where the file ends, or before."""
     encrypted: bool = False
 
 
 def read_outline(file: BinaryIO, size: int) -> Outline:
     """Walk the top level; of the index, only the sample descriptions."""
-    index, fragmented, encrypted, end = False, False, False, 0
+    index, fragmented, encrypted, last = False, False, False, 0
     for kind, start, end in _top(file, size):
+        if kind in _KNOWN:  # junk behind the end can look like a box
+            last = end
         if kind == b"moov":
             index = True
             file.seek(start)
             body = file.read(min(end - start, size - start, _MAX_INDEX))
             encrypted = encrypted or any(entry in _PROTECTED for entry in _sample_entries(body))
         fragmented = fragmented or kind == b"moof"
-    return Outline(index, fragmented, end <= size, encrypted)
+    return Outline(index, fragmented, last <= size, encrypted)
 
 
 def _top(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:

@@ -17,6 +17,7 @@ from types import TracebackType
 import psutil
 
 _LOOK_SECONDS = 0.002
+_REAP_SECONDS = 0.5
 _GONE_SECONDS = 5.0
 """How long killed descendants are waited for; SIGKILL cannot be refused, so more is a sick machine."""
 
@@ -44,6 +45,7 @@ class Process:
             pass_fds=tuple(pass_fds),
             start_new_session=True,
         )
+        self._killed = False
         self.returncode: int | None = None
         """Exit code, or minus the signal's number; None while it runs."""
         self.cpu_seconds = 0.0
@@ -88,14 +90,18 @@ class Process:
 
     def kill(self) -> None:
         """End the whole tree now, and reap it. Safe to call twice, and after the end."""
-        family = self.tree()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
-        for member in family:
+        descendants = self.tree()[1:]
+        for member in descendants:
             with contextlib.suppress(psutil.Error):
                 member.kill()
+        if descendants:
+            self.wait(_REAP_SECONDS)  # bubblewrap then reaps its child itself, and leaves nothing to the init process
+        if not self._killed:  # once only: later the number may be somebody else's
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+            self._killed = True
         self._reap(0)
-        psutil.wait_procs([member for member in family if member.pid != self.pid], timeout=_GONE_SECONDS)
+        _await_end(descendants)
         for pipe in (self._popen.stdout, self._popen.stderr):
             if pipe is not None:
                 pipe.close()
@@ -118,6 +124,20 @@ class Process:
         self.cpu_seconds = usage.ru_utime + usage.ru_stime
         self.peak_memory = usage.ru_maxrss * 1024
         return True
+
+
+def _await_end(processes: Sequence[psutil.Process]) -> None:
+    """Until all have stopped running; a zombie holds nothing any more."""
+    deadline, pause = time.monotonic() + _GONE_SECONDS, threading.Event()
+    while any(_is_alive(process) for process in processes) and time.monotonic() < deadline:
+        pause.wait(_LOOK_SECONDS)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _descriptor(pipe: object) -> int:

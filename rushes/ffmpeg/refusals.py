@@ -78,9 +78,16 @@ def _plain(head: bytes) -> bytes:
     text = head[:65536]
     for mark in _MARKS:
         text = text.removeprefix(mark)
-    if head[:2] in _MARKS or (b"\0" in text[:4] and text[:4].replace(b"\0", b"").isalnum()):
+    if head[:2] in _MARKS or _is_wide(text[:8]):
         text = text.replace(b"\0", b"")
     return text.lstrip(b" \t\r\n\f\v\0").lower()
+
+
+def _is_wide(start: bytes) -> bool:
+    """Whether it looks like ASCII in UTF-16: every other byte is zero."""
+    return len(start) == 8 and any(
+        not any(start[first::2]) and all(0x09 <= byte < 0x7F for byte in start[1 - first :: 2]) for first in (0, 1)
+    )
 
 
 def _xml_root(text: bytes) -> bytes:

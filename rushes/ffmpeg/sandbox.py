@@ -64,6 +64,22 @@ def minimal_environment(mode: Mode, confinement: Confinement | None = None) -> d
     return environment(mode, confinement or Confinement(reads=()))
 
 
+def python_arguments(module: str) -> list[str]:
+    """Arguments that make Python run a module of ours.
+
+    The package is named by its own folder: the one around it, a checkout as a rule, is not to be seen in there.
+    """
+    package = Path(__file__).resolve().parents[1]
+    load = (
+        "import importlib.util as u,runpy,sys;"
+        f"s=u.spec_from_file_location({package.name!r},{str(package / '__init__.py')!r},"
+        f"submodule_search_locations=[{str(package)!r}]);"
+        f"m=u.module_from_spec(s);sys.modules[{package.name!r}]=m;s.loader.exec_module(m);"
+        f"runpy.run_module({module!r},run_name='__main__')"
+    )
+    return ["-I", "-B", "-c", load]
+
+
 @lru_cache(maxsize=1)
 def python_libraries() -> tuple[Path, ...]:
     """What a Python child of ours has to read: the interpreter, its packages, and ours; never the whole checkout."""

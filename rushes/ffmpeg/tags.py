@@ -27,7 +27,8 @@ def clean_tags(tags: Mapping[str, str]) -> dict[str, str]:
 def clean_text(text: str) -> str:
     """Line breaks and tabs become spaces; other control, format and bidi characters go."""
     spaced = re.sub(r"[\t\r\n\v\f\u0085\u2028\u2029]+", " ", text[: 4 * _VALUE_BYTES])
-    return "".join(char for char in spaced if unicodedata.category(char) not in _HIDDEN).strip()
+    kinds = ((char, unicodedata.category(char)) for char in spaced)
+    return "".join(" " if kind == "Zs" else char for char, kind in kinds if kind not in _HIDDEN).strip()
 
 
 def cut(text: str, size: int) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 _MAX_TIMES = 4000
 _MAX_KEYFRAMES = 5000
-_JUMP_BACK, _JUMP_ON = -1.0, 10.0
+_JUMP_BACK, _JUMP_ON = -0.5, 10.0
 """Seconds by which decoding times may step in a broadcast stream before it counts as a new beginning."""
 
 
@@ -22,6 +22,8 @@ class Timeline:
     times: list[float] = field(default_factory=list)
     """Presentation times of the first packets."""
     keyframes: list[float] = field(default_factory=list)
+    _untimed: list[tuple[float, bool]] = field(default_factory=list)
+    """Duration and keyframe flag of packets without any time."""
     _last: float | None = None
     _step: float = 0.0
     _shift: float = 0.0
@@ -33,18 +35,32 @@ class Timeline:
         self._join(dts if dts is not None else pts, duration)
         time = pts if pts is not None else dts
         if time is None:
+            self._untimed.append((duration, key))
             return
         time += self._shift
-        self.start = time if self.start is None else min(self.start, time)
-        self.end = time + duration if self.end is None else max(self.end, time + duration)
+        if self.start is None:
+            self._lead()
         if len(self.times) < _MAX_TIMES:
             self.times.append(time)
-        if key and len(self.keyframes) < _MAX_KEYFRAMES:
-            self.keyframes.append(time)
+        self._note(time, duration, key=key)
 
     @property
     def duration(self) -> float | None:
         return None if self.start is None or self.end is None else self.end - self.start
+
+    def _lead(self) -> None:
+        """Packets before the first time run from zero, as decoders take them (some formats write no times below zero)."""
+        start = 0.0
+        for duration, key in self._untimed:
+            self._note(start, duration, key=key)
+            start += duration
+        self._untimed.clear()
+
+    def _note(self, time: float, duration: float, *, key: bool) -> None:
+        self.start = time if self.start is None else min(self.start, time)
+        self.end = time + duration if self.end is None else max(self.end, time + duration)
+        if key and len(self.keyframes) < _MAX_KEYFRAMES:
+            self.keyframes.append(time)
 
     def _join(self, clock: float | None, duration: float) -> None:
         if clock is None:

@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 
 from rushes.catalog.records import Upload
-from rushes.errors import NotFound
+from rushes.errors import REASONS, NotFound
 from rushes.ingest.finish import finish, position
 from rushes.ingest.hold import Locked
 from rushes.ingest.services import Services
@@ -19,9 +19,7 @@ log = logging.getLogger(__name__)
 
 ORPHAN_AGE = 3600.0
 """Seconds after which stored bytes without an open upload are removed: a creation may be between file and row."""
-EXPIRED = Reason(
-    code="upload_expired", message="The upload was not finished in time. Please upload the video once more."
-)
+EXPIRED = Reason(code="upload_expired", message=REASONS["upload_expired"])
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
 IMMUTABLE = "public, max-age=31536000, immutable"
-POINTER = "public, max-age=2, stale-while-revalidate=30"
+POINTER = "public, max-age=2"
+"""No stale-while-revalidate: a takedown has to be true within the TTL, and Chromium was seen to play an old build by it."""
 PRIVATE = "private, no-store"
 
 

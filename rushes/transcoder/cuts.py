@@ -10,7 +10,9 @@ from rushes.isobmff.movie import MovieTrack
 from rushes.isobmff.segmenter import closed_starts
 
 MIN_SECONDS = 2
-MAX_SECONDS = 10
+"""Shorter groups are joined."""
+MAX_SECONDS = 10.5
+"""As in `rushes.engine.standard`, where the reason is."""
 
 
 class CutError(ValueError):
@@ -23,7 +25,7 @@ def grid_starts(frames: int, segment_frames: int) -> list[int]:
 
 
 def sync_starts(track: MovieTrack) -> list[int]:
-    """Cut points of a track that was encoded elsewhere: closed key pictures at least 2 s and at most 10 s apart.
+    """Cut points of a track that was encoded elsewhere: closed key pictures at least 2 s and at most 10.5 s apart.
 
     Raises CutError where a segment would be longer, or the track does not begin with a closed key picture.
     """
@@ -37,7 +39,7 @@ def sync_starts(track: MovieTrack) -> list[int]:
             starts.append(index)
     longest = max(_lengths([times[start] for start in starts], track.first_pts + track.ticks))
     if longest > MAX_SECONDS * track.timescale:
-        raise CutError(f"a segment would last {longest / track.timescale:.1f} s")
+        raise CutError(f"a segment would last {longest / track.timescale:.2f} s")
     return starts
 
 

@@ -18,11 +18,8 @@ def check(facts: SourceFacts, limits: Limits) -> None:
 
 def frames(video: VideoFacts, duration: float) -> float:
     """How many pictures have to be decoded: the larger of what was counted and what the rate promises."""
-    return (
-        max(float(video.frames or 0), 1.0)
-        if video.vfr
-        else max(float(video.frames or 0), float(video.fps) * (video.duration or duration), 1.0)
-    )
+    promised = 0.0 if video.vfr and video.frames else float(video.fps) * (video.duration or duration)
+    return max(float(video.frames or 0), promised, 1.0)
 
 
 def _check_video(video: VideoFacts, duration: float, limits: Limits) -> None:

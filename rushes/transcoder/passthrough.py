@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rushes.engine.job import Job
 from rushes.engine.standard import not_standard
 from rushes.errors import Blame, StepFailure
@@ -15,6 +17,7 @@ from rushes.transcoder.command import remux_args
 from rushes.transcoder.cuts import CutError, shown_at, sync_starts
 from rushes.transcoder.delivery import Delivery, Movie, open_movie
 from rushes.transcoder.inputs import Input, facts_of, input_of
+from rushes.transcoder.verify import declared_seconds, missing_seconds
 
 MAX_OFFSET = 0.1
 """Seconds by which the sound may begin after the picture; more needs an encode."""
@@ -58,6 +61,9 @@ def _tracks(delivery: Delivery, source: Input, movie: Movie) -> tuple[Track, ...
         raise CutError("the copy has no picture")
     check_start(video)
     starts = sync_starts(video)
+    missing = missing_seconds(declared_seconds(source.facts), video.ticks / video.timescale)
+    if missing:
+        raise CutError(f"{missing:.1f} s are missing at the end")
     picture = delivery.publish(
         "source",
         video,
@@ -71,6 +77,7 @@ def _tracks(delivery: Delivery, source: Input, movie: Movie) -> tuple[Track, ...
     if audio is None or not audio.samples:
         return (picture,)
     check_start(audio)
+    audio = until(audio, picture.start_ticks / picture.timescale + picture.duration)
     cuts = starts_at(audio, shown_at(video, starts))
     sound = delivery.publish(
         "source-audio",
@@ -95,6 +102,12 @@ def check_start(track: MovieTrack) -> None:
         raise CutError(f"a track begins {float(track.delay):.2f} s late")
     if track.handler == "vide" and track.first_pts < track.media_time:
         raise CutError("the edit list hides the first pictures")
+
+
+def until(track: MovieTrack, seconds: float) -> MovieTrack:
+    """The sound without the frames that begin after the picture's end (docs/decisions/0002-duration-rule.md)."""
+    end = seconds * track.timescale + track.media_time
+    return replace(track, samples=[sample for sample in track.samples if sample.dts < end] or track.samples[:1])
 
 
 def shown_after_zero(track: MovieTrack) -> int:

@@ -1,4 +1,4 @@
-"""Step PROBE: what the source is, and whether we take it."""
+"""Step PROBE: what the source is, whether we take it, and the plan for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from rushes.transcoder.limits import check
 
 
 def run(job: Job, workspace: Workspace) -> ProbeResult:
-    """Facts of the source, and the ladder planned from them. Raises StepFailure for what is no video of ours, or is over the profile's limits."""
+    """Facts of the source, and the ladder planned from them.
+
+    Raises StepFailure for what is no video of ours, and for what is over the profile's limits.
+    """
     path = workspace.source(job)
     facts = probe(path, workspace.tools)
     check(facts, job.profile.limits)

@@ -73,11 +73,12 @@ def check_decoded(frames: int, decoded: int | None) -> None:
 
 
 def declared_seconds(facts: SourceFacts) -> float:
-    """How long the picture lasts from the asset's time zero, by what the file says; the whole file's length where the
-    video stream does not say."""
+    """When the picture ends, from the asset's time zero (the earliest start of a stream; transport streams count from
+    anywhere), by what the file says; the whole file's length where the video stream does not say."""
     if facts.video is None or not facts.video.duration:
         return facts.duration
-    return max(0.0, facts.video.start) + facts.video.duration
+    zero = min([facts.video.start, *(stream.start for stream in facts.audio)])
+    return facts.video.start - zero + facts.video.duration
 
 
 def missing_seconds(declared: float, decoded: float) -> float:

@@ -17,15 +17,20 @@ LAST = 1.5
 _HOOK = """
 (() => {
   let player;
-  const log = (window.playback = { errors: [], stalls: 0 });
+  // A switch to another quality puts the same seconds in place once more; hls.js remarks on it where the reordering of
+  // pictures is longer than its tolerance of 50 ms.
+  const harmless = (data) => !data.fatal && data.details === "bufferAppendNoProgress" && data.appendsWithoutProgress === 1;
+  const place = (piece) => piece && `(${piece.type} ${piece.sn} at ${piece.start} to ${piece.end})`;
+  const log = (window.playback = { errors: [], warnings: [], stalls: 0 });
   Object.defineProperty(window, "rushesPlayer", {
     configurable: true,
     get: () => player,
     set: (value) => {
       player = value;
       value.hls?.on("hlsError", (_name, data) => {
+        const text = [data.fatal && "fatal", data.details, data.error?.message, place(data.frag)].filter(Boolean).join(" ");
         if (data.details === "bufferStalledError") log.stalls += 1;
-        else log.errors.push(`${data.fatal ? "fatal " : ""}${data.details} ${data.error?.message ?? ""}`.trim());
+        else (harmless(data) ? log.warnings : log.errors).push(text);
       });
     },
   });
@@ -76,6 +81,9 @@ class PlaybackReport:
     stalls: int
     levels: list[dict[str, int]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    """What hls.js reported, fatal or not, with the segment it is about."""
+    warnings: list[str] = field(default_factory=list)
+    """What it reported that takes nothing from the viewer."""
 
 
 def play(page: Page, base_url: str, asset: str, *, quality: str = "auto", timeout: float = 30.0) -> PlaybackReport:

@@ -174,7 +174,7 @@ def test_the_player_appears_when_the_video_becomes_playable(page: Page, stub: St
     page.evaluate("() => { window.rushesPlayer.video.muted = true; return window.rushesPlayer.video.play(); }")
     page.wait_for_function("() => window.rushesPlayer.video.currentTime > 0.5")
     stub.tell("asset", asset(build=2))
-    page.get_by_role("button", name="Switch to it").click()
+    page.get_by_role("button", name="Switch to the better version").click()
     page.wait_for_function("() => window.rushesPlayer.video.currentTime > 0.6 && !window.rushesPlayer.video.paused")
 
 

@@ -1,13 +1,13 @@
 /** One upload on the page: the transfer, then the processing, then the player, in one place. */
 
 import type { ApiError } from "./api";
-import { type Asset, type Playback, playbackOf, titleOf } from "./asset";
+import { type Asset, titleOf } from "./asset";
 import { Checklist } from "./checklist";
 import { element, fill } from "./element";
 import { Follower } from "./events";
 import { showLinks } from "./links";
 import { Meter } from "./meter";
-import { Player } from "./player";
+import { Player, type PlayerSource, sourceOf } from "./player";
 import type { Queue } from "./queue";
 import { Transfer } from "./transfer";
 import { badge, bytes, percent, span, stateSentence } from "./words";
@@ -177,17 +177,17 @@ export class Card {
     this.tag(text, tone);
     this.root.dataset["state"] = asset.state;
     this.heading.textContent = titleOf(asset);
-    const playback = playbackOf(asset);
     this.status.textContent = stateSentence(asset);
     this.status.classList.toggle("bad", asset.state === "failed");
     showLinks(this.links, asset, true);
-    if (playback.hls && asset.state !== "failed" && !this.player) this.play(asset, playback, playback.hls);
+    const source = sourceOf(asset);
+    if (source) this.play(source);
     this.host.changed();
   }
 
-  private play(asset: Asset, { poster, storyboard }: Playback, hls: string): void {
-    this.player = new Player();
-    fill(this.stage, this.player.root);
-    void this.player.load({ hls, poster, storyboard, title: titleOf(asset) });
+  private play(source: PlayerSource): void {
+    this.player ??= new Player();
+    if (!this.player.root.isConnected) fill(this.stage, this.player.root);
+    this.player.update(source);
   }
 }

@@ -8,13 +8,13 @@ import { percent } from "./words";
 const STATES: Record<Line["state"], string> = { waiting: "waiting", running: "running", done: "done", skipped: "skipped", failed: "failed" };
 
 function row(line: Line): HTMLLIElement {
-  const detail = line.state === "running" && line.progress > 0 ? percent(line.progress) : line.note || (line.state === "skipped" ? "skipped" : "");
+  const detail = line.state === "running" && line.progress > 0 && line.measured ? percent(line.progress) : line.note || (line.state === "skipped" ? "left out" : "");
   return element(
     "li",
     { class: line.state },
     element("span", { class: "mark", role: "img", "aria-label": STATES[line.state] }),
     element("span", { class: "name" }, line.name),
-    element("span", { class: "detail" }, detail),
+    element("span", { class: "detail", title: detail }, detail),
   );
 }
 
@@ -25,6 +25,7 @@ export class Checklist {
 
   show(steps: Step[]): void {
     this.root.hidden = allWell(steps);
+    this.bar.hidden = steps.some((step) => step.state === "failed" && step.required !== false);
     this.bar.value = overall(steps);
     fill(this.list, ...lines(steps).map(row));
   }

@@ -14,7 +14,7 @@ function tile(pool: Pool): HTMLElement {
   const counts = `${pool.running} running · ${pool.ready} ready · ${pool.waiting} waiting`;
   const work = pool.backlog_seconds > 0 ? `${span(pool.backlog_seconds)} of work` : pool.running > 0 ? "at work" : "idle";
   const tone = pool.backlog_seconds > 0 || pool.running > 0 ? " busy" : "";
-  const oldest = pool.oldest_ready_seconds >= 1 && `the oldest waits since ${span(pool.oldest_ready_seconds)}`;
+  const oldest = pool.oldest_ready_seconds >= 1 && `the oldest waits for ${span(pool.oldest_ready_seconds)}`;
   return element("li", { class: `panel pool${tone}` }, element("h3", {}, pool.pool), element("strong", {}, work), element("span", { class: "hint" }, counts), oldest && element("span", { class: "hint" }, oldest));
 }
 

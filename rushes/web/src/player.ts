@@ -1,8 +1,9 @@
 /** The player: a video element with controls of our own. `window.rushesPlayer` gives tests and extensions a handle. */
 
 import type Hls from "hls.js";
-import { element, fill, icon, safeUrl } from "./element";
+import { type Asset, playbackOf, titleOf } from "./asset";
 import { CaptionControl } from "./captions";
+import { element, fill, icon, safeUrl } from "./element";
 import { QualityControl } from "./quality";
 import { Seekbar } from "./seekbar";
 import { open } from "./stream";
@@ -19,6 +20,27 @@ export interface PlayerSource {
   poster: string | null;
   storyboard: string | null;
   title: string;
+  /** CSS aspect ratio to keep free until the video says its own. */
+  shape: string | null;
+  /** Rises when there are new manifests behind the same address. */
+  build: number;
+}
+
+/** What there is to play of an asset; null while there is nothing. */
+export function sourceOf(asset: Asset): PlayerSource | null {
+  const { hls, poster, storyboard } = playbackOf(asset);
+  const { display_width: width, display_height: height } = asset.source ?? {};
+  const gone = asset.state === "failed" || asset.state === "deleted";
+  if (!hls || gone) return null;
+  const shape = width && height ? `${width} / ${height}` : null;
+  return { hls, poster, storyboard, title: titleOf(asset), shape, build: asset.build ?? 0 };
+}
+
+/** With the build in it, so that no cache answers with the manifest of the build before. */
+function addressOf(source: PlayerSource): string {
+  const address = new URL(safeUrl(source.hls), location.href);
+  if (source.build) address.searchParams.set("build", String(source.build));
+  return address.href;
 }
 
 const IDLE_AFTER = 2500;
@@ -36,22 +58,39 @@ export class Player {
   private readonly muteButton = element("button", { type: "button", class: "icon", click: () => this.mute() });
   private readonly bigButton = element("button", { type: "button", class: "big", "aria-label": "Play", click: () => this.toggle() });
   private readonly message = element("div", { class: "message", role: "alert", hidden: true });
+  private readonly newer = element("button", { type: "button", class: "newer", hidden: true }, "Switch to the better version");
   private idleTimer = 0;
+  private loaded: PlayerSource | null = null;
 
   constructor() {
     this.video = element("video", { playsinline: true, preload: "metadata", tabindex: "-1" });
     this.seekbar = new Seekbar(this.video);
     this.captions = new CaptionControl(this.video);
-    this.root = element("div", { class: "player paused", role: "region", tabindex: "0" }, this.video, this.bigButton, this.message, this.bar());
+    this.root = element("div", { class: "player paused", role: "region", tabindex: "0" }, this.video, this.bigButton, this.newer, this.bar(), this.message);
     this.bigButton.append(icon("play"));
     this.listen();
     this.draw();
   }
 
-  async load(source: PlayerSource, start = -1): Promise<void> {
+  /** Plays this from now on, but interrupts nobody: once somebody has begun to watch, a newer build is only offered. */
+  update(source: PlayerSource): void {
+    const { video, loaded } = this;
+    if (loaded && source.build <= loaded.build) return; // the addresses of previews change by themselves
+    if (!loaded || (video.paused && video.currentTime < 0.1)) return void this.load(source);
+    this.newer.hidden = false;
+    this.newer.onclick = () => {
+      const resume = !video.paused;
+      void this.load(source, video.currentTime).then(() => resume && this.play());
+    };
+  }
+
+  private async load(source: PlayerSource, start = -1): Promise<void> {
+    this.loaded = source;
+    this.newer.hidden = true;
     this.root.setAttribute("aria-label", `Player: ${source.title}`);
     if (source.poster && safeUrl(source.poster)) this.video.poster = source.poster;
     if (source.storyboard) this.seekbar.loadStoryboard(source.storyboard).catch(() => undefined); // a preview is a nicety
+    if (source.shape) this.root.style.setProperty("--shape", source.shape);
     this.message.hidden = true;
     this.hls?.destroy();
     const listener = {
@@ -59,7 +98,7 @@ export class Player {
       captions: () => this.captions.show(this.hls),
       failed: (sentence: string) => this.fail(sentence, source),
     };
-    this.hls = await open(this.video, safeUrl(source.hls), listener, start);
+    this.hls = await open(this.video, addressOf(source), listener, start);
     window.rushesPlayer = { hls: this.hls, video: this.video };
   }
 

@@ -2,7 +2,7 @@
 
 import { ApiError, listAssets } from "./api";
 import { type Asset, durationOf, isSettled, playbackOf, titleOf } from "./asset";
-import { element, fill } from "./element";
+import { element, fill, icon } from "./element";
 import { ago, badge, clock } from "./words";
 
 const PAGE = 12;
@@ -20,7 +20,7 @@ function tile(asset: Asset): HTMLLIElement {
   const thumb = element(
     "div",
     { class: "thumb" },
-    poster && element("img", { src: poster, alt: "", loading: "lazy" }),
+    poster ? element("img", { src: poster, alt: "", loading: "lazy" }) : icon("play"),
     duration !== null && element("span", { class: "length" }, clock(duration)),
   );
   const title = element("span", { class: "title", title: titleOf(asset) }, titleOf(asset));

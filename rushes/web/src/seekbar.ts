@@ -64,13 +64,13 @@ export class Seekbar {
     const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
     const time = share * this.duration;
     this.stamp.textContent = clock(time);
-    this.show(this.tiles[Math.max(0, indexAt(this.tiles, time))]);
+    this.show(this.tiles[Math.max(0, indexAt(this.tiles, time))], Math.min(PREVIEW_WIDTH, box.width / 3));
     this.preview.hidden = this.duration === 0;
     const half = this.preview.offsetWidth / 2;
     this.preview.style.left = `${Math.min(box.width - half, Math.max(half, share * box.width))}px`;
   }
 
-  private show(tile: Tile | undefined): void {
+  private show(tile: Tile | undefined, width: number): void {
     this.picture.hidden = tile === undefined;
     if (!tile) return;
     const { style } = this.picture;
@@ -78,6 +78,6 @@ export class Seekbar {
     style.height = `${tile.height}px`;
     style.backgroundImage = `url(${JSON.stringify(safeUrl(tile.url))})`;
     style.backgroundPosition = `-${tile.x}px -${tile.y}px`;
-    style.setProperty("zoom", String(PREVIEW_WIDTH / Math.max(tile.width, tile.height * 1.6)));
+    style.setProperty("zoom", String(width / Math.max(tile.width, tile.height * 1.6)));
   }
 }

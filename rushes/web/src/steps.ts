@@ -27,6 +27,8 @@ export interface Line {
   name: string;
   state: LineState;
   progress: number;
+  /** A step has said how far it is; else the progress only counts steps. */
+  measured: boolean;
   note: string;
 }
 
@@ -39,11 +41,11 @@ export function allWell(steps: Step[]): boolean {
 
 function lineState(steps: Step[]): LineState {
   const has = (...states: string[]) => steps.some((step) => states.includes(step.state));
-  if (has("failed", "cancelled")) return "failed";
+  if (has("failed")) return "failed";
   if (has("running")) return "running";
-  if (steps.every((step) => step.state === "skipped")) return "skipped";
+  if (steps.every((step) => step.state === "skipped" || step.state === "cancelled")) return "skipped";
   if (steps.every((step) => FINAL.has(step.state))) return "done";
-  return has("done") ? "running" : "waiting";
+  return "waiting";
 }
 
 function stepProgress(step: Step): number {
@@ -56,7 +58,8 @@ function line(kind: string, steps: Step[]): Line {
   const reason = steps.find((step) => step.reason)?.reason?.message ?? "";
   const retried = steps.some((step) => (step.attempts ?? 0) > 1 && !FINAL.has(step.state));
   const note = state === "failed" || state === "skipped" ? reason : retried ? "trying again" : "";
-  return { kind, name: NAMES[kind] ?? kind, state, progress, note };
+  const measured = steps.some((step) => step.state === "running" && step.progress > 0);
+  return { kind, name: NAMES[kind] ?? kind, state, progress, measured, note };
 }
 
 /** One line per kind, in the order in which the work is done; kinds that are not known come last. */

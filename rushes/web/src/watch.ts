@@ -1,14 +1,14 @@
 /** The watch page: the player and everything that is known of one video, kept up to date while it is processed. */
 
 import { ApiError, getAsset, request } from "./api";
-import { type Asset, playbackOf, titleOf } from "./asset";
+import { type Asset, titleOf } from "./asset";
 import { Checklist } from "./checklist";
 import { facts, sections } from "./details";
 import { element, fill, required } from "./element";
 import { Follower } from "./events";
 import { askForKey } from "./key";
 import { showLinks } from "./links";
-import { Player } from "./player";
+import { Player, type PlayerSource, sourceOf } from "./player";
 import { transcriptSection } from "./transcript";
 import { badge, stateSentence } from "./words";
 
@@ -17,11 +17,9 @@ const stage = required("#stage");
 const title = required("#title");
 const chip = required("#state");
 const notice = required("#notice");
-const newer = required("#newer");
 const checklist = new Checklist();
 
 let player: Player | null = null;
-let loadedBuild = 0;
 let transcriptOf = "";
 
 const seek = (time: number) => player?.seek(time);
@@ -36,23 +34,10 @@ function sayOnStage(sentence: string): void {
   if (!player) fill(stage, element("div", { class: "curtain" }, element("p", { role: "status" }, sentence)));
 }
 
-function load(asset: Asset, hls: string): void {
-  const { poster, storyboard } = playbackOf(asset);
-  const at = player ? player.video.currentTime : -1;
-  const resume = player !== null && !player.video.paused;
+function play(source: PlayerSource): void {
   player ??= new Player();
   if (!player.root.isConnected) fill(stage, player.root);
-  loadedBuild = asset.build ?? 0;
-  newer.hidden = true;
-  void player.load({ hls, poster, storyboard, title: titleOf(asset) }, at).then(() => resume && seek(at));
-}
-
-/** A newer build never interrupts: before the first second it is simply taken, later it is offered. */
-function offer(asset: Asset, hls: string): void {
-  if (player && (asset.build ?? 0) <= loadedBuild) return; // addresses of previews change by themselves
-  if (!player || player.video.currentTime < 0.1) return load(asset, hls);
-  fill(newer, "A better version is ready. ", element("button", { type: "button", class: "small", click: () => load(asset, hls) }, "Switch to it"));
-  newer.hidden = false;
+  player.update(source);
 }
 
 function showTranscript(asset: Asset): void {
@@ -72,10 +57,9 @@ function show(asset: Asset): void {
   chip.textContent = text;
   chip.className = `badge ${tone}`;
   required("#facts").textContent = facts(asset);
-  const { hls } = playbackOf(asset);
-  const gone = asset.state === "failed" || asset.state === "deleted";
-  if (hls && !gone) {
-    offer(asset, hls);
+  const source = sourceOf(asset);
+  if (source) {
+    play(source);
     say(stateSentence(asset));
   } else {
     sayOnStage(stateSentence(asset) || "This video cannot be played yet.");
@@ -103,7 +87,7 @@ async function playPublic(): Promise<boolean> {
   const found = await request(hls, { method: "HEAD" }).then(() => true, () => false);
   if (found) {
     title.textContent = "Video";
-    load({ id, title: "Video", state: "ready", publication: "published" }, hls);
+    play({ hls, poster: null, storyboard: null, title: "Video", shape: null, build: 0 });
   }
   return found;
 }

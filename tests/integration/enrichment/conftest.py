@@ -50,7 +50,22 @@ class Studio:
         read = ["-f", "lavfi"] if isinstance(source, str) else []
         gop = f"keyint={2 * fps}:min-keyint={2 * fps}:scenecut=0:open-gop=0"
         chain = f"{filters},fps={fps},scale={size[0]}:{size[1]},setsar=1,format=yuv420p"
-        video = ["-map", "0:v:0", "-map_metadata", "-1", "-map_chapters", "-1", "-vf", chain, "-c:v", "libx264", "-preset", "ultrafast", "-x264-params", gop]
+        video = [
+            "-map",
+            "0:v:0",
+            "-map_metadata",
+            "-1",
+            "-map_chapters",
+            "-1",
+            "-vf",
+            chain,
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-x264-params",
+            gop,
+        ]
         path = self.clip(f"{name}.mp4", *read, "-i", str(source), *video, "-video_track_timescale", str(fps))
         return self._store(path.read_bytes(), f"media/{self.asset}/t/r/1/{name}/", fps)
 

@@ -16,7 +16,7 @@ ctranslate2 = pytest.importorskip("ctranslate2")
 tokenizers = pytest.importorskip("tokenizers")
 pytest.importorskip("faster_whisper")
 
-WIDTH, LAYERS, HEADS = 64, 2, 2
+WIDTH, LAYERS, HEADS = 32, 1, 2
 AUDIO = AudioFacts(index=0, codec="aac", channels=1, sample_rate=48_000, language="en")
 
 
@@ -33,7 +33,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec.config.suppress_ids = []
     spec.config.suppress_ids_begin = [first]
     spec.config.lang_ids = []
-    spec.config.alignment_heads = [(1, 0)]
+    spec.config.alignment_heads = [(0, 0)]
     spec.validate()
     spec.save(str(folder))
     return folder
@@ -117,6 +117,7 @@ def test_speech_goes_through_and_what_comes_out_is_in_order_and_no_loop(engine: 
     assert not is_loop(" ".join(word.text for word in speech.words))
 
 
-def test_the_same_sound_gives_the_same_words(engine: Engine, spoken: np.ndarray) -> None:
-    one, two = (engine.hear(spoken, lambda fraction: None) for _ in range(2))
+def test_the_same_sound_gives_the_same_words(model: Path, spoken: np.ndarray) -> None:
+    tools = ToolSettings(whisper_model=str(model))
+    one, two = (select(tools, AUDIO, 10.0).hear(spoken, lambda fraction: None) for _ in range(2))
     assert one == two

@@ -141,11 +141,14 @@ def test_tus_js_client_uploads(node: str, server, clip: Path, options: dict[str,
 
 
 @pytest.mark.node
-@pytest.mark.parametrize("chunk", [{"chunkSize": 4 * MIB}, {}], ids=["chunks", "whole"])
-def test_tus_js_client_pauses_and_resumes(node: str, server, clip: Path, chunk: dict[str, Any]) -> None:
-    result = run(node, server, clip, pauseAt=5 * MIB, **chunk)
+@pytest.mark.parametrize(("chunk", "size"), [(4 * MIB, 20 * MIB), (None, 256 * MIB)], ids=["chunks", "whole"])
+def test_tus_js_client_pauses_and_resumes(node: str, server, clip: Path, chunk: int | None, size: int) -> None:
+    # Given a file large enough to be under way when the client, which looks every 0.1 s, pauses
+    with clip.open("r+b") as stream:
+        stream.truncate(size)
+    result = run(node, server, clip, pauseAt=5 * MIB, chunkSize=chunk)
     assert result["resumed"] == 1
-    assert [status for status in result["statuses"] if status.startswith("HEAD 200")]
+    assert [status for status in result["statuses"] if status.startswith("HEAD 200")], result
     assert len([status for status in result["statuses"] if status.startswith("POST")]) == 1
     assert server.source_sha(result["asset"]) == sha(clip)
 

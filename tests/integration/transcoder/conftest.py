@@ -13,10 +13,10 @@ import av
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from rushes.ffmpeg.probe import probe
 
 from rushes.engine.job import Job, ToolSettings
 from rushes.engine.kinds import KINDS
+from rushes.ffmpeg.probe import probe
 from rushes.model import SourceFacts, SourceRef, Track
 from rushes.settings import load_policy, load_profile
 from rushes.states import StepKind

@@ -60,9 +60,9 @@ def test_the_rotation_is_kept(stage, make_clip):
         (
             "open.mp4",
             ("-g", "60", "-x264-params", "open-gop=1:bframes=3:b-adapt=0:scenecut=0:keyint=60:min-keyint=60"),
-            "",
+            "Not delivered",
         ),
-        ("long.mp4", ("-g", "600"), "12.0 s"),
+        ("long.mp4", ("-g", "600"), "10.5 s apart"),
         ("ten.mp4", ("-profile:v", "high10", "-pix_fmt", "yuv420p10le"), "profile"),
     ],
 )
@@ -78,3 +78,17 @@ def test_a_cut_off_start_is_left_to_the_encode(stage, make_clip):
     plain = make_clip("silent9.mp4", *bars(9), *X264, "-g", "60", "-flags", "+cgop")
     source = make_clip("edited.mp4", "-ss", "1", "-i", str(plain), "-c", "copy")
     assert isinstance(stage(source).remux(), Skipped)
+
+
+def test_sound_after_the_last_picture_is_left_out(stage, make_clip):
+    source = make_clip("longer-sound.mp4", *bars(4), *TONE, *X264, "-g", "60", "-flags", "+cgop", "-c:a", "aac")
+    picture, sound = stage(source).remux().tracks
+    assert picture.duration == pytest.approx(4)
+    assert sound.duration == pytest.approx(4, abs=0.05)
+
+
+def test_a_cut_file_is_left_to_the_encode(stage, make_clip):
+    source = make_clip("whole.mp4", *bars(9), *X264, "-g", "30", "-movflags", "+faststart")
+    place = stage(source)
+    place.store.put_bytes("sources/t/a/1", source.read_bytes()[: source.stat().st_size // 2])
+    assert isinstance(place.remux(), Skipped)

@@ -65,6 +65,18 @@ def test_a_pointer_written_against_the_newest_verdict_goes_again() -> None:
     assert late.asset.publication is Publication.HELD
 
 
+def test_a_milder_verdict_that_comes_late_changes_nothing_but_a_review_may() -> None:
+    held = apply(ASSET, "verdict.labels", verdict(Action.HOLD), NOW).asset
+    assert apply(held, "verdict.ready", verdict(Action.PUBLISH), NOW).asset.verdict == held.verdict
+    freed = apply(held, "verdict.review.7", verdict(Action.PUBLISH), NOW).asset
+    assert freed.verdict is not None and freed.verdict.action is Action.PUBLISH
+
+
+def test_what_only_follows_from_a_skipped_step_is_not_noted() -> None:
+    outcome = apply(ASSET, "publish.first", Skipped(reason=Reason(code="no_build", message="m")), NOW)
+    assert outcome.asset.notes == ()
+
+
 def test_published_is_told_once() -> None:
     once = apply(ASSET, "publish.first", PublishResult(build=1), NOW)
     twice = apply(once.asset, "publish.ready", PublishResult(build=2), NOW + 9)

@@ -25,6 +25,8 @@ def source(audio: tuple[AudioFacts, ...] = (SOUND,), **changes) -> SourceFacts:
         {},
         {"rotation": 90},
         {"profile": "Constrained Baseline"},
+        {"profile": "Baseline"},
+        {"file_keyframes": (0.0, 10.43)},
         {"pix_fmt": "yuvj420p", "full_range": True},
         {"width": 1080, "height": 1920},
         {"width": 1920, "height": 1088},
@@ -32,6 +34,7 @@ def source(audio: tuple[AudioFacts, ...] = (SOUND,), **changes) -> SourceFacts:
         {"file_keyframes": ()},
         {"file_keyframes": (0.0,), "file_duration": 8.0},
         {"vfr": True},
+        {"file_keyframes": (0.0,), "duration": 4.0, "file_duration": 60.0},  # the sound is longer
     ],
 )
 def test_standard_sources_take_the_fast_lane(changes):

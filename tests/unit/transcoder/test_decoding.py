@@ -35,7 +35,13 @@ def test_a_clean_run_has_no_errors():
 
 
 def test_what_the_file_says_of_itself_is_not_loud():
-    text = "[info] Input #0, mov, from 'x':\n    title           : [error] no space left on device\n[mov @ 0x1] [error] moov atom not found"
+    text = "\n".join(
+        (
+            "[info] Input #0, mov, from 'x':",
+            "    title           : [error] no space left on device",
+            "[mov @ 0x1] [error] moov atom not found",
+        )
+    )
     assert loud(text) == "[mov @ 0x1] [error] moov atom not found"
     assert loud("[vist#0:0/h264 @ 0x5] [dec:h264 @ 0x6] [warning] late") != ""
     assert loud("bwrap: no namespaces") != ""

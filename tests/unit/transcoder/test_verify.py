@@ -9,7 +9,7 @@ import pytest
 from rushes.errors import Blame, StepFailure
 from rushes.isobmff.movie import MovieTrack
 from rushes.isobmff.samples import Sample
-from rushes.model import Grid, Ladder, Rung, Segment, Track
+from rushes.model import AudioFacts, Grid, Ladder, Rung, Segment, Track
 from rushes.transcoder import verify
 from rushes.transcoder.verify import Measured
 
@@ -104,7 +104,9 @@ def test_partial_sources_are_refused_only_where_the_policy_says_so():
 
 
 def test_the_declared_length_is_the_pictures(make_facts):
-    assert verify.declared_seconds(make_facts(duration=20.0, start=1.5)) == 21.5
+    assert verify.declared_seconds(make_facts(duration=20.0, start=1.5)) == 20.0
+    earlier = AudioFacts(index=1, codec="aac", channels=2, sample_rate=48000, start=1.0)
+    assert verify.declared_seconds(make_facts(duration=20.0, start=1.5, audio=(earlier,))) == 20.5
     facts = make_facts(duration=20.0).model_copy(update={"duration": 60.0})
     assert verify.declared_seconds(facts) == 20.0
     assert verify.declared_seconds(facts.model_copy(update={"video": None})) == 60.0
