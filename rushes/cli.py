@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 our fault, 2 the input was refused, 3 held or blocked by p
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -83,11 +84,14 @@ def transcode(
     console = stderr()
     with tempfile.TemporaryDirectory(prefix="rushes-", dir=_work_parent(out)) as work, StepBars(console) as bars:
         settings = _settings(data=Path(work), profile=profile, policy=policy)
+        logs.configure(settings.log_format, logging.ERROR)  # the bars tell the rest
         done = run(file, out, settings, bars.show)
     line = record(done)
     (out / "asset.json").write_text(line + "\n", encoding="utf-8")
     if done.asset.reason:
-        console.print(f"{done.asset.reason.code}: {done.asset.reason.message}", style="red", markup=False)
+        console.print(
+            f"{done.asset.reason.code}: {done.asset.reason.message}", style="red", markup=False, soft_wrap=True
+        )
     if json_output:
         print(line)
     raise typer.Exit(done.exit_code)
@@ -251,7 +255,9 @@ def main() -> None:
     except (typer.Abort, KeyboardInterrupt):
         code = 130
     except (SettingsError, RushesError) as error:
-        stderr().print(error.message if isinstance(error, RushesError) else str(error), style="red", markup=False)
+        stderr().print(
+            error.message if isinstance(error, RushesError) else str(error), style="red", markup=False, soft_wrap=True
+        )
         code = 64 if isinstance(error, SettingsError) else 1
     sys.exit(code if isinstance(code, int) else 0)
 

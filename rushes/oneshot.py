@@ -14,8 +14,9 @@ from rushes.catalog.catalog import Catalog
 from rushes.catalog.change import Store
 from rushes.catalog.records import Upload
 from rushes.errors import OPERATOR_REASONS
+from rushes.facts import SourceRef
 from rushes.keys import new_id, source_key
-from rushes.model import Asset, SourceRef, StepView
+from rushes.model import Asset, StepView
 from rushes.settings import Settings
 from rushes.states import AssetState, Pool, Publication
 from rushes.storage.local import LocalStore

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from rushes.model import Noun
+from rushes.noun import Noun
 from rushes.states import Action
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from rushes.model import Noun
+from rushes.noun import Noun
 
 
 class RungTarget(Noun):

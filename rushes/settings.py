@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
 
-from rushes.model import Noun
+from rushes.noun import Noun
 from rushes.policies import Policy
 from rushes.profiles import Profile
 

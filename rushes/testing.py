@@ -39,12 +39,12 @@ class Stack:
                 command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         if wait:
-            self._until_ready(self._process)
+            self.until_ready()
 
-    def _until_ready(self, process: subprocess.Popen[bytes]) -> None:
+    def until_ready(self) -> None:
         for _ in range(int(PATIENCE * 10)):
-            if process.poll() is not None:
-                raise RuntimeError(f"the stack ended with {process.returncode}; see {self.log}")
+            if self._process is None or self._process.poll() is not None:
+                raise RuntimeError(f"the stack is not running; see {self.log}")
             try:
                 if httpx.get(self.url + "/readyz").status_code == 200:
                     return

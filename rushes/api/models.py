@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rushes.model import CoverageEntry, Label, Partial, Reason, Verdict
+from rushes.model import CoverageEntry, Label, Partial, Verdict
+from rushes.noun import Reason
 from rushes.states import AssetState, Publication, StepKind, StepState
 
 

@@ -16,8 +16,9 @@ from rushes.api.models import (
     TranscriptView,
 )
 from rushes.clock import rfc3339
+from rushes.facts import SourceFacts, SourceRef
 from rushes.keys import build_prefix, pointer_key
-from rushes.model import Asset, SourceFacts, SourceRef, StepView, Track
+from rushes.model import Asset, StepView, Track
 from rushes.packaging.bitrate import target_duration, track_average, track_peak
 from rushes.packaging.playlist import playlist_name
 

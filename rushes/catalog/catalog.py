@@ -10,7 +10,9 @@ from rushes.catalog.records import Counts, Delivery, Event, Fleet, Upload
 from rushes.engine.graph import intake, review
 from rushes.engine.outcome import Outcome, cleanup_step
 from rushes.errors import REASONS, Conflict
-from rushes.model import Asset, Reason, SourceRef, StepView
+from rushes.facts import SourceRef
+from rushes.model import Asset, StepView
+from rushes.noun import Reason
 from rushes.settings import load_policy, load_profile
 from rushes.states import Action, AssetState, Publication
 

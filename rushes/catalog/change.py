@@ -10,7 +10,8 @@ from rushes.catalog import assets, outbox, steps
 from rushes.catalog.database import Database, Session
 from rushes.clock import Clock
 from rushes.engine.outcome import Outcome, cleanup_step, fail
-from rushes.model import Asset, Reason, StepSpec
+from rushes.model import Asset, StepSpec
+from rushes.noun import Reason
 from rushes.states import Pool
 
 

@@ -19,7 +19,9 @@ from rushes.engine.job import Job
 from rushes.engine.recipe import recipe
 from rushes.engine.retry import GiveUp, after_failure
 from rushes.errors import REASONS, Blame
-from rushes.model import Asset, ProbeResult, Reason, Result, Skipped, SourceRef
+from rushes.facts import SourceRef
+from rushes.model import Asset, ProbeResult, Result, Skipped
+from rushes.noun import Reason
 from rushes.policies import Policy
 from rushes.profiles import Profile
 from rushes.states import Action, Pool, StepKind, StepState

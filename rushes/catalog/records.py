@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from rushes.engine.job import Job
-from rushes.model import Noun
+from rushes.noun import Noun
 
 
 class Upload(Noun):

@@ -8,7 +8,8 @@ from typing import Any
 
 from rushes.catalog.database import Row, Session
 from rushes.keys import new_id
-from rushes.model import Asset, Reason, StepSpec, StepView
+from rushes.model import Asset, StepSpec, StepView
+from rushes.noun import Reason
 from rushes.states import Pool, StepKind, StepState
 
 OPEN = "('waiting', 'ready', 'running')"

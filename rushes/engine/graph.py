@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from rushes.engine.kinds import KINDS
 from rushes.engine.standard import not_standard
-from rushes.model import Ladder, SourceFacts, StepSpec
+from rushes.facts import SourceFacts
+from rushes.model import Ladder, StepSpec
 from rushes.policies import Policy
 from rushes.profiles import Profile
 from rushes.states import StepKind

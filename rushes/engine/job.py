@@ -6,7 +6,9 @@ from typing import Any
 
 from pydantic import Field
 
-from rushes.model import Noun, Result, SourceFacts, SourceRef, Verdict
+from rushes.facts import SourceFacts, SourceRef
+from rushes.model import Result, Verdict
+from rushes.noun import Noun
 from rushes.policies import Policy
 from rushes.profiles import Profile
 from rushes.states import Action, StepKind

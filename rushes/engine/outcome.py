@@ -18,7 +18,6 @@ from rushes.model import (
     PosterResult,
     ProbeResult,
     PublishResult,
-    Reason,
     Result,
     Skipped,
     StepSpec,
@@ -27,6 +26,7 @@ from rushes.model import (
     TranscriptResult,
     VerdictResult,
 )
+from rushes.noun import Reason
 from rushes.states import Action, AssetState, Publication, StepKind
 
 

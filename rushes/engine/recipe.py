@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rushes.engine.kinds import KINDS
+from rushes.facts import SourceRef
 from rushes.keys import recipe_key
-from rushes.model import SourceRef
 from rushes.profiles import Profile
 from rushes.states import StepKind
 

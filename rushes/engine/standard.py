@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from rushes.model import AudioFacts, SourceFacts, VideoFacts
+from rushes.facts import AudioFacts, SourceFacts, VideoFacts
 
 PROFILES = frozenset({"baseline", "constrained baseline", "main", "high"})
 """High 10, 4:2:2 and 4:4:4 are not for browsers. Old phones say plain Baseline and use none of what it adds."""

@@ -11,7 +11,9 @@ from typing import Protocol
 from rushes.engine.job import ToolSettings
 from rushes.enrichment.voice import Sound
 from rushes.enrichment.words import Word
-from rushes.model import AudioFacts, Reason, Skipped
+from rushes.facts import AudioFacts
+from rushes.model import Skipped
+from rushes.noun import Reason
 
 RATE = 16_000
 """Samples a second that every engine takes."""

@@ -12,9 +12,11 @@ from rushes.enrichment.cues import build, style
 from rushes.enrichment.speech import RATE, Engine, Speech, select
 from rushes.enrichment.voice import Sound, is_silent
 from rushes.errors import Blame, StepFailure
+from rushes.facts import AudioFacts, SourceFacts
 from rushes.ffmpeg.door import Door
 from rushes.ffmpeg.frames import read_pcm
-from rushes.model import AudioFacts, Cue, Reason, Skipped, SourceFacts, TranscriptResult
+from rushes.model import Cue, Skipped, TranscriptResult
+from rushes.noun import Reason
 from rushes.storage.types import content_type
 from rushes.storage.workspace import Workspace
 

@@ -18,6 +18,7 @@ from rushes.ffmpeg.argv import command_line, with_progress
 from rushes.ffmpeg.binary import find_binary
 from rushes.ffmpeg.confinement import Confinement
 from rushes.ffmpeg.failure import classify, describe
+from rushes.ffmpeg.meter import charge
 from rushes.ffmpeg.process import Process
 from rushes.ffmpeg.progress import Progress
 from rushes.ffmpeg.sandbox import confine, detect, minimal_environment, python_arguments, python_libraries
@@ -142,6 +143,7 @@ class Door:
             raise
         finally:
             run.close()
+            charge(max(process.cpu_seconds, watchdog.cpu_seconds))
         if check and finished.returncode != 0:
             raise classify(finished.returncode, finished.stderr, run.command_line)
         return finished

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Literal, cast
 
+from rushes.facts import AudioFacts, SourceFacts, VideoFacts
 from rushes.ffmpeg.colour import MATRICES, PRIMARIES, TRANSFERS, first_specified, hdr_of, is_full_range
 from rushes.ffmpeg.language import bcp47
 from rushes.ffmpeg.orientation import orientation
 from rushes.ffmpeg.rates import average_rate, exact_rate, is_variable, median_rate, usual_rate
 from rushes.ffmpeg.sniff import Container
 from rushes.ffmpeg.tags import clean_tags
-from rushes.model import AudioFacts, SourceFacts, VideoFacts
 
 _INTERLACED = (2, 3, 4, 5)  # libavcodec's AV_FIELD_TT, BB, TB, BT
 _SLACK = 0.5

@@ -8,10 +8,10 @@ from typing import Any
 
 from rushes.engine.job import Limits, ToolSettings
 from rushes.errors import REASONS, Blame, StepFailure
+from rushes.facts import SourceFacts
 from rushes.ffmpeg.door import Door
 from rushes.ffmpeg.facts import source_facts
 from rushes.ffmpeg.sniff import HEAD_BYTES, Container, sniff
-from rushes.model import SourceFacts
 
 _WALL = 120.0
 _MEMORY = 2_000_000_000

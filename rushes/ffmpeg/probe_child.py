@@ -53,9 +53,10 @@ def probe(path: Path, demuxer: str) -> dict[str, Any]:
         videos = _videos(container)
         packets = scan(container, demuxer, size, declared=(container.duration or 0) > 0)
         index, picture = _choose(path, demuxer, _candidates(videos, packets), outline)
+        indexed = demuxer == "mov" and not outline.fragmented
         if demuxer == "gif" and packets.complete and packets.timelines[index].packets == 1:
             raise Refusal("still_image")
-        return {**_facts(container, demuxer, packets, index, picture), "cut": not outline.complete}
+        return {**_facts(container, indexed, packets, index, picture), "cut": not outline.complete}
 
 
 def _open(path: Path, demuxer: str, outline: Outline) -> InputContainer:
@@ -105,7 +106,7 @@ def _choose(path: Path, demuxer: str, candidates: list[int], outline: Outline) -
 
 
 def _facts(
-    container: InputContainer, demuxer: str, packets: Scan, index: int, picture: dict[str, Any]
+    container: InputContainer, indexed: bool, packets: Scan, index: int, picture: dict[str, Any]
 ) -> dict[str, Any]:
     stream = next(stream for stream in container.streams.video if stream.index == index)
     return {
@@ -114,7 +115,7 @@ def _facts(
         "streams": len(container.streams),
         "tags": dict(container.metadata),
         "complete": packets.complete,
-        "video": {**_video(container, stream, packets, demuxer), "picture": picture},
+        "video": {**_video(container, stream, packets, indexed=indexed), "picture": picture},
         "audio": [_audio(audio, packets) for audio in container.streams.audio[:_MAX_AUDIO] if audio.codec_context],
     }
 
@@ -127,11 +128,11 @@ def _area(stream: VideoStream) -> int:
     return min(stream.codec_context.width * stream.codec_context.height, 1 << 27)
 
 
-def _video(container: InputContainer, stream: VideoStream, packets: Scan, demuxer: str) -> dict[str, Any]:
+def _video(container: InputContainer, stream: VideoStream, packets: Scan, *, indexed: bool) -> dict[str, Any]:
     context, timeline = stream.codec_context, packets.timelines[stream.index]
-    index = _index(stream) if demuxer == "mov" and not packets.complete else {}
+    index = _index(stream) if indexed and not packets.complete else {}
     tail = None
-    if not packets.complete and demuxer != "mov" and container.duration:
+    if not packets.complete and not indexed and container.duration:
         tail = last_time(container, stream.index, container.duration / 1e6)
     return {
         **_common(stream, timeline),

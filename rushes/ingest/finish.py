@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from rushes.catalog.records import Upload
 from rushes.errors import NotFound
+from rushes.facts import SourceRef
 from rushes.ingest.metadata import filename_of
 from rushes.ingest.services import Services
 from rushes.ingest.store import Stored, UploadMissing
 from rushes.keys import source_key
-from rushes.model import Asset, SourceRef
+from rushes.model import Asset
 from rushes.storage.store import ObjectMissing
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from rushes.clock import SystemClock
 from rushes.ingest.store import Stored, StoreFull, UploadBusy, UploadMissing
 from rushes.storage.store import ObjectMissing, ObjectStore
 
@@ -18,10 +18,10 @@ class _Bytes:
 
 
 class MemoryUploadStore:
-    def __init__(self, *, capacity: int = 2**30, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, *, capacity: int = 2**30, now: Callable[[], float] | None = None) -> None:
         self._uploads: dict[str, _Bytes] = {}
         self._capacity = capacity
-        self._now = now
+        self._now = now or SystemClock().now
 
     def create(self, upload: str) -> None:
         self._uploads.setdefault(upload, _Bytes(modified=self._now()))

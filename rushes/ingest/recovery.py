@@ -12,7 +12,7 @@ from rushes.ingest.finish import finish, position
 from rushes.ingest.hold import Locked
 from rushes.ingest.services import Services
 from rushes.ingest.store import UploadMissing
-from rushes.model import Reason
+from rushes.noun import Reason
 from rushes.storage.store import StoreError
 
 log = logging.getLogger(__name__)

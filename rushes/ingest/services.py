@@ -10,9 +10,11 @@ from starlette.requests import Request
 
 from rushes.catalog.records import Upload
 from rushes.clock import Clock
+from rushes.facts import SourceRef
 from rushes.ingest.hold import Holds
 from rushes.ingest.store import UploadStore
-from rushes.model import Asset, Reason, SourceRef
+from rushes.model import Asset
+from rushes.noun import Reason
 from rushes.settings import Settings
 from rushes.storage.store import ObjectStore
 

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from rushes.engine.job import Job
 from rushes.ffmpeg.door import Door
 from rushes.ffmpeg.frames import read_frames
-from rushes.model import CoverageEntry, Label, LabelsResult, Reason, Skipped, Track, TracksResult
+from rushes.model import CoverageEntry, Label, LabelsResult, Skipped, Track, TracksResult
 from rushes.moderation import nudenet
 from rushes.moderation.capabilities import blind_spots, not_evaluated
 from rushes.moderation.detector import Absent, Detector
 from rushes.moderation.sampling import Sample, choose, sample
 from rushes.moderation.spans import Sighting, merge
+from rushes.noun import Reason
 from rushes.policies import Policy
 from rushes.states import Coverage
 from rushes.storage.rendition import assemble

@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rushes.engine.job import Job
-from rushes.model import (
-    LabelsResult,
-    PackageResult,
-    Partial,
-    Reason,
-    Result,
-    Skipped,
-    TracksResult,
-    Verdict,
-    VerdictResult,
-)
+from rushes.model import LabelsResult, PackageResult, Partial, Result, Skipped, TracksResult, Verdict, VerdictResult
 from rushes.moderation.policy import decide, milder
+from rushes.noun import Reason
 from rushes.states import Action
 from rushes.storage.workspace import Workspace
 

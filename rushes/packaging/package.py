@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from rushes.engine.job import Job
 from rushes.errors import Blame, StepFailure
 from rushes.keys import build_prefix, output_prefix
-from rushes.model import PackageResult, Reason, Skipped, Track, TracksResult, TranscriptResult
+from rushes.model import PackageResult, Skipped, Track, TracksResult, TranscriptResult
+from rushes.noun import Reason
 from rushes.packaging.build import BuildError, build_documents
 from rushes.packaging.captions import Captions, build_captions, wanted
 from rushes.packaging.chunks import ChunkError, join_chunks

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rushes.engine.job import Job
 from rushes.keys import build_prefix, tombstone_key
-from rushes.model import PackageResult, PublishResult, Reason, Skipped, VerdictResult
+from rushes.model import PackageResult, PublishResult, Skipped, VerdictResult
+from rushes.noun import Reason
 from rushes.packaging.hls import MASTER
 from rushes.packaging.pointer import point, remove
 from rushes.states import Action

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from rushes.engine.job import Job
 from rushes.errors import Blame, StepFailure
+from rushes.facts import AudioFacts, SourceFacts
 from rushes.ffmpeg.door import Door
 from rushes.isobmff.segmenter import starts_at
-from rushes.model import AudioFacts, Reason, Skipped, SourceFacts, Track, TracksResult
+from rushes.model import Skipped, Track, TracksResult
+from rushes.noun import Reason
 from rushes.profiles import Profile
 from rushes.storage.workspace import Workspace
 from rushes.transcoder import verify
@@ -50,7 +52,8 @@ def cut_interval(facts: SourceFacts, profile: Profile) -> Fraction:
     """Seconds of a segment: those of the video's grid."""
     if facts.video is None:
         return Fraction(profile.video.gop_seconds) * profile.video.segment_gops
-    return plan_grid(facts.video, profile.video).segment_seconds
+    seconds: Fraction = plan_grid(facts.video, profile.video).segment_seconds
+    return seconds
 
 
 def _track(delivery: Delivery, source: Input, position: int, seconds: float) -> Track | None:

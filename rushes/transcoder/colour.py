@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rushes.model import VideoFacts
+from rushes.facts import VideoFacts
 
 HD_SHORT_SIDE = 720
 """An untagged picture below it is taken for BT.601, as television and browsers do."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from rushes.facts import AudioFacts
 from rushes.ffmpeg.argv import input_args
-from rushes.model import AudioFacts, Ladder, Rung
+from rushes.model import Ladder, Rung
 from rushes.profiles import AudioTargets, Profile
 from rushes.transcoder.decoding import VERBOSE
 from rushes.transcoder.filters import filter_graph, output_pad

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from rushes.engine.job import Job
+from rushes.facts import SourceFacts
 from rushes.ffmpeg.door import Door
-from rushes.model import Ladder, Rung, SourceFacts, Track, TracksResult
+from rushes.model import Ladder, Rung, Track, TracksResult
 from rushes.storage.workspace import Workspace
 from rushes.transcoder import verify
 from rushes.transcoder.command import decode_args, encode_args

@@ -7,7 +7,9 @@ pixels as possible.
 
 from __future__ import annotations
 
-from rushes.model import Ladder, Rate, Rung, VideoFacts
+from rushes.facts import VideoFacts
+from rushes.model import Ladder, Rung
+from rushes.noun import Rate
 from rushes.transcoder import colour
 
 SCALER = "bicubic"

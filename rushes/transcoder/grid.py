@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from rushes.model import Grid, VideoFacts
+from rushes.facts import VideoFacts
+from rushes.model import Grid
 from rushes.profiles import VideoTargets
 
 COMMON_RATES = (

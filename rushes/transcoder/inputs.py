@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rushes.engine.job import Job
 from rushes.errors import Blame, StepFailure
-from rushes.model import AudioFacts, SourceFacts
+from rushes.facts import AudioFacts, SourceFacts
 from rushes.storage.workspace import Workspace
 from rushes.transcoder.languages import kept_audio
 

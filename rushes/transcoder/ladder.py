@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from rushes.errors import StepFailure
-from rushes.model import Grid, Ladder, Rung, SourceFacts
+from rushes.facts import SourceFacts
+from rushes.model import Grid, Ladder, Rung
 from rushes.profiles import Profile, RungTarget
 from rushes.transcoder.grid import plan_grid
 

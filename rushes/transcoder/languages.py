@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from rushes.model import AudioFacts
+from rushes.facts import AudioFacts
 
 
 def kept_audio(streams: Sequence[AudioFacts], limit: int) -> tuple[AudioFacts, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rushes.errors import StepFailure
-from rushes.model import SourceFacts, VideoFacts
+from rushes.facts import SourceFacts, VideoFacts
 from rushes.profiles import Limits
 
 

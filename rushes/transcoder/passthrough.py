@@ -11,7 +11,8 @@ from rushes.ffmpeg.door import Door
 from rushes.isobmff.boxes import BoxError
 from rushes.isobmff.movie import MovieTrack
 from rushes.isobmff.segmenter import starts_at
-from rushes.model import Reason, Skipped, Track, TracksResult
+from rushes.model import Skipped, Track, TracksResult
+from rushes.noun import Reason
 from rushes.storage.workspace import Workspace
 from rushes.transcoder.command import remux_args
 from rushes.transcoder.cuts import CutError, shown_at, sync_starts

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rushes.errors import Blame, StepFailure
+from rushes.facts import SourceFacts
 from rushes.isobmff.movie import MovieTrack
-from rushes.model import Grid, Ladder, SourceFacts, Track
+from rushes.model import Grid, Ladder, Track
 
 MISSING_SECONDS = 0.5
 MISSING_SHARE = 0.03

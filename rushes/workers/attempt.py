@@ -9,7 +9,7 @@ from rushes.catalog.database import DatabaseUnavailable
 from rushes.catalog.pipeline import Answer, Pipeline
 from rushes.clock import SystemClock
 from rushes.errors import REASONS, Blame
-from rushes.model import Reason
+from rushes.noun import Reason
 from rushes.workers.children import Child
 from rushes.workers.order import Done, Failed, Order, Progress
 

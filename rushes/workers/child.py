@@ -20,7 +20,9 @@ from rushes.clock import Clock, SystemClock
 from rushes.engine.job import Job
 from rushes.engine.kinds import KINDS
 from rushes.errors import Blame, StepFailure
-from rushes.model import Noun, Result
+from rushes.ffmpeg.meter import metered
+from rushes.model import Result
+from rushes.noun import Noun
 from rushes.storage.open import open_store
 from rushes.storage.store import ObjectMissing, StoreError
 from rushes.storage.workspace import Workspace
@@ -49,22 +51,24 @@ def _say(talk: TextIO, message: Noun) -> None:
     talk.write(message.model_dump_json() + "\n")
 
 
-def _cpu() -> float:
-    usages = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+def _own_cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _serve(order: Order, talk: TextIO) -> None:
-    before = _cpu()
+    before = _own_cpu()
     order.scratch.mkdir(parents=True, exist_ok=True)
-    try:
-        workspace = Workspace(open_store(order.storage), order.scratch, order.tools, _Reporter(talk, SystemClock()))
-        result = perform(order.job, workspace)
-        _say(talk, Done(result=result, cpu_seconds=_cpu() - before))
-    except StepFailure as failure:
-        _say(talk, Failed.of(failure, _cpu() - before))
-    finally:
-        shutil.rmtree(order.scratch, ignore_errors=True)
+    with metered() as tools:
+        try:
+            reporter = _Reporter(talk, SystemClock())
+            workspace = Workspace(open_store(order.storage), order.scratch, order.tools, reporter)
+            result = perform(order.job, workspace)
+            _say(talk, Done(result=result, cpu_seconds=_own_cpu() - before + tools.cpu_seconds))
+        except StepFailure as failure:
+            _say(talk, Failed.of(failure, _own_cpu() - before + tools.cpu_seconds))
+        finally:
+            shutil.rmtree(order.scratch, ignore_errors=True)
 
 
 def perform(job: Job, workspace: Workspace) -> Result:

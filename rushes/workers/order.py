@@ -9,7 +9,8 @@ from pydantic import Field, TypeAdapter
 
 from rushes.engine.job import Job, ToolSettings
 from rushes.errors import Blame, StepFailure
-from rushes.model import Noun, Reason, Result
+from rushes.model import Result
+from rushes.noun import Noun, Reason
 
 
 class Order(Noun):

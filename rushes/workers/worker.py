@@ -19,7 +19,7 @@ from rushes.catalog.pipeline import Pipeline
 from rushes.catalog.records import Claim
 from rushes.engine.job import Job, ToolSettings
 from rushes.engine.kinds import KINDS
-from rushes.errors import Blame, StepFailure
+from rushes.errors import OPERATOR_REASONS, Blame, StepFailure
 from rushes.states import Pool
 from rushes.storage.open import open_store
 from rushes.storage.workspace import Workspace
@@ -174,7 +174,10 @@ class Worker:
                 log.info("step %s" if kept else "step %s, but too late: fenced", ended.result.kind, extra=about)
             case Failed():
                 pipeline.fail(job, ended.reason, ended.blame, detail=ended.detail, cpu_seconds=ended.cpu_seconds)
-                log.warning("step failed", extra={**about, "code": ended.reason.code, "detail": ended.detail[-2000:]})
+                level = logging.ERROR if ended.reason.code in OPERATOR_REASONS else logging.INFO
+                log.log(
+                    level, "step failed", extra={**about, "code": ended.reason.code, "detail": ended.detail[-2000:]}
+                )
             case Lost.CANCELLED:
                 pipeline.release(job, "cancelled")
                 log.info("step cancelled", extra=about)

@@ -42,11 +42,12 @@ def test_ten_kills_while_five_uploads_run(tmp_path: Path, clips: list[Path]) -> 
     stack.start()
     assets = [upload(stack.url, clip) for clip in clips]
     for _ in range(KILLS):
-        pause(chance.uniform(0.2, 2.5))
+        pause(chance.uniform(0.5, 4.0))
         stack.kill()
         assert processes_of(stack.data) == []
         stack.start(wait=False)
     # When it comes up at last
+    stack.until_ready()
     records = all_settled(stack.url, assets)
     # Then all are ready, each once, each published once, and the pointer leads to segments that are there
     assert [found["state"] for found in records] == ["ready"] * UPLOADS

@@ -21,7 +21,9 @@ def rushes(*arguments: str | Path, **settings: str) -> subprocess.CompletedProce
 
 
 def ffmpeg(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(find_binary()), "-v", "error", "-nostdin", *map(str, arguments)], capture_output=True, text=True)
+    return subprocess.run(
+        [str(find_binary()), "-v", "error", "-nostdin", *map(str, arguments)], capture_output=True, text=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clip")
     flat, turned = folder / "flat.mp4", folder / "turned.mp4"
     picture, tone = "testsrc2=size=854x480:rate=30:duration=9", "sine=frequency=440:duration=9"
-    made = ffmpeg("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone, "-pix_fmt", "yuv420p", "-c:a", "aac", "-g", "60", flat)
+    made = ffmpeg(
+        "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone, "-pix_fmt", "yuv420p", "-c:a", "aac", "-g", "60", flat
+    )
     assert made.returncode == 0, made.stderr
     assert ffmpeg("-display_rotation", "90", "-i", flat, "-c", "copy", turned).returncode == 0
     return turned
@@ -62,7 +66,9 @@ def test_a_clip_becomes_a_stream_that_ffmpeg_reads_without_a_message(clip: Path,
         ("photo.mp4", b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(2000), "still_image"),
     ],
 )
-def test_what_is_no_video_is_refused_with_exit_2_and_a_sentence(name: str, content: bytes, code: str, tmp_path: Path) -> None:
+def test_what_is_no_video_is_refused_with_exit_2_and_a_sentence(
+    name: str, content: bytes, code: str, tmp_path: Path
+) -> None:
     file = tmp_path / name
     file.write_bytes(content)
     done = rushes("transcode", file, "-o", tmp_path / "out", "--json")

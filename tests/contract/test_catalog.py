@@ -15,26 +15,23 @@ from rushes.catalog.pipeline import Answer, Pipeline
 from rushes.catalog.records import Claim, Upload
 from rushes.clock import ManualClock
 from rushes.errors import Blame, Conflict, NotFound
+from rushes.facts import AudioFacts, SourceFacts, SourceRef, VideoFacts
 from rushes.keys import new_id
 from rushes.model import (
     Asset,
-    AudioFacts,
     Grid,
     Ladder,
     PackageResult,
     ProbeResult,
     PublishResult,
-    Reason,
     Result,
     Rung,
     Skipped,
-    SourceFacts,
-    SourceRef,
     TracksResult,
     Verdict,
     VerdictResult,
-    VideoFacts,
 )
+from rushes.noun import Reason
 from rushes.states import Action, AssetState, Pool, Publication, StepKind, StepState
 
 FACTS = SourceFacts(

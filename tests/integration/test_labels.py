@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 
 from rushes.engine.job import Job
-from rushes.model import LabelsResult, Reason, Result, Segment, Skipped, SourceRef, Track, TracksResult
+from rushes.facts import SourceRef
+from rushes.model import LabelsResult, Result, Segment, Skipped, Track, TracksResult
 from rushes.moderation import nudenet
 from rushes.moderation.detector import Absent, Detection, Picture
 from rushes.moderation.labels import run
 from rushes.moderation.policy import decide
 from rushes.moderation.taxonomy import NUDENET, below
+from rushes.noun import Reason
 from rushes.policies import Rule
 from rushes.settings import load_policy, load_profile
 from rushes.states import Action, Coverage, StepKind

@@ -12,6 +12,7 @@ import imageio_ffmpeg
 import pytest
 
 from rushes.engine.job import Job
+from rushes.facts import SourceRef
 from rushes.isobmff.movie import MovieTrack, read_movie
 from rushes.isobmff.segmenter import CutTrack, closed_starts, cut, starts_at
 from rushes.keys import output_prefix
@@ -20,7 +21,6 @@ from rushes.model import (
     PackageResult,
     PublishResult,
     Segment,
-    SourceRef,
     Track,
     TracksResult,
     TranscriptResult,

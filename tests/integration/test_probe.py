@@ -13,9 +13,12 @@ import pytest
 
 from rushes.engine.job import Job, ToolSettings
 from rushes.errors import Blame, StepFailure
+from rushes.facts import SourceFacts, SourceRef
+from rushes.ffmpeg import probe_child, scan
 from rushes.ffmpeg.door import Door
+from rushes.ffmpeg.facts import source_facts
 from rushes.ffmpeg.probe import probe
-from rushes.model import SourceFacts, SourceRef
+from rushes.ffmpeg.sniff import HEAD_BYTES, sniff
 from rushes.profiles import Limits
 from rushes.settings import load_policy, load_profile
 from rushes.states import StepKind
@@ -339,3 +342,29 @@ def test_hostile_metadata_is_tamed(media: Path) -> None:
     tags = facts_of(media / "hard/metadata-hostile-200kB.mp4").tags
     assert tags
     assert all(len(value.encode()) <= 1024 and value.isprintable() for value in tags.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("long.mp4", H264),
+        ("long.mkv", H264),
+        ("long.ts", (*H264, "-c:a", "aac")),
+        ("long.flv", (*H264, "-c:a", "aac")),
+        ("long-fragmented.mp4", (*H264, "-movflags", "frag_keyframe+empty_moov")),
+    ],
+)
+def test_a_large_file_is_not_read_whole(make, monkeypatch, name: str, options: tuple[str, ...]) -> None:
+    """Two minutes, of which only the first is read: the rest is known from the index, or from the end."""
+    path = make(name, *options, "-g", "60", seconds=120)
+    monkeypatch.setattr(scan, "_FULL_BYTES", 0)
+    with path.open("rb") as file:
+        container = sniff(file.read(HEAD_BYTES), path.stat().st_size)
+    found = source_facts(probe_child.probe(path, container.demuxer), container, path.stat().st_size)
+    assert found.video is not None
+    assert found.video.fps == Fraction(30000, 1001)
+    assert found.video.duration == pytest.approx(120.0, abs=0.1)
+    assert found.duration == pytest.approx(120.0, abs=0.2)
+    # ffmpeg's empty_moov shifts all but the first fragment by the sound's priming, 21 ms
+    assert found.keyframes[:2] == pytest.approx([found.video.start, found.video.start + 2.002], abs=0.03)
+    assert len(found.keyframes) >= 30

@@ -21,7 +21,7 @@ PROCESS_DOORS = {
     "rushes/workers/": "each step is a child that can be killed",
     "rushes/embedded.py": "one command, several processes of ours",
     "rushes/web/build.py": "calls the JavaScript tool chain",
-    "rushes/cli.py": "wires the rooms",
+    "rushes/testing.py": "a whole stack for tests and benchmarks",
 }
 """Only these start processes: file or folder -> why."""
 CLOCKS = {"rushes/clock.py": "the one door to time"}

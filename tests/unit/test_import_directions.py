@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FLOOR = {"model", "states", "keys", "errors", "settings", "profiles", "policies", "clock"}
+FLOOR = {"noun", "facts", "model", "logs", "states", "keys", "errors", "settings", "profiles", "policies", "clock"}
 LEVELS = [
     {"floor"},
     {"isobmff", "engine"},

@@ -23,8 +23,9 @@ from rushes.catalog.database import Database
 from rushes.catalog.records import Upload
 from rushes.clock import ManualClock
 from rushes.engine.outcome import Outcome
+from rushes.facts import SourceRef
 from rushes.keys import new_id, pointer_key
-from rushes.model import Asset, Segment, SourceRef, Track
+from rushes.model import Asset, Segment, Track
 from rushes.settings import Settings
 from rushes.states import AssetState, Publication
 from rushes.storage.local import LocalStore

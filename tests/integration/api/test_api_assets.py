@@ -2,7 +2,7 @@ import pytest
 
 from rushes.catalog.records import Event
 from rushes.keys import new_id, pointer_key, tombstone_key
-from rushes.model import Reason
+from rushes.noun import Reason
 from rushes.states import AssetState, Publication
 
 ANN, BOB = "0123456789abcdef-ann", "0123456789abcdef-bob"

@@ -7,7 +7,7 @@ import httpx
 
 from rushes.catalog import steps
 from rushes.clock import SystemClock
-from rushes.model import SourceRef
+from rushes.facts import SourceRef
 from rushes.states import AssetState, Publication
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 from fastapi import FastAPI, Request, Response
+from rushes.workers.metrics import WorkerMetrics
 from standardwebhooks.webhooks import Webhook
 
 from rushes.clock import SystemClock
 from rushes.settings import Settings
 from rushes.states import Publication
-from rushes.workers.metrics import WorkerMetrics
 from rushes.workers.webhooks import Webhooks, post
 
 SECRET = "whsec_" + base64.b64encode(b"integration" * 3).decode()

@@ -17,9 +17,10 @@ import pytest
 
 from rushes.engine.job import Job
 from rushes.enrichment.speech import RATE
+from rushes.facts import SourceFacts, SourceRef
 from rushes.isobmff.movie import read_movie
 from rushes.isobmff.segmenter import cut
-from rushes.model import Segment, SourceFacts, SourceRef, Track, TracksResult
+from rushes.model import Segment, Track, TracksResult
 from rushes.settings import load_policy, load_profile
 from rushes.states import StepKind
 from rushes.storage.memory import MemoryStore

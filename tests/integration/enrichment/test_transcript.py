@@ -13,7 +13,8 @@ from rushes.engine.job import ToolSettings
 from rushes.enrichment import transcript
 from rushes.enrichment.speech import DRAFT_LIMIT, select
 from rushes.errors import StepFailure
-from rushes.model import AudioFacts, Skipped, SourceFacts, TranscriptResult, VideoFacts
+from rushes.facts import AudioFacts, SourceFacts, VideoFacts
+from rushes.model import Skipped, TranscriptResult
 from rushes.states import StepKind
 
 pytest.importorskip("pocketsphinx")

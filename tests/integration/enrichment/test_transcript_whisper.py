@@ -10,7 +10,8 @@ import pytest
 from rushes.engine.job import ToolSettings
 from rushes.enrichment.doubt import is_loop
 from rushes.enrichment.speech import RATE, Engine, select
-from rushes.model import AudioFacts, Skipped
+from rushes.facts import AudioFacts
+from rushes.model import Skipped
 
 ctranslate2 = pytest.importorskip("ctranslate2")
 tokenizers = pytest.importorskip("tokenizers")

@@ -17,6 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
+from rushes.clock import pause
+
 TUS = {"Tus-Resumable": "1.0.0"}
 PATCH = {**TUS, "Content-Type": "application/offset+octet-stream"}
 
@@ -27,7 +29,7 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> 
     while time.monotonic() < deadline:
         if found := condition():
             return found
-        time.sleep(0.01)
+        pause(0.01)
     raise AssertionError(f"{what} did not come within {seconds} s")
 
 

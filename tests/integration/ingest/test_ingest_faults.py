@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from rushes.clock import pause
 from rushes.keys import new_id
 
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -26,7 +27,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 20.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.005)
+        pause(0.005)
 
 
 def finish(server, url: str, data: bytes) -> str:

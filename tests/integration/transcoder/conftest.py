@@ -16,8 +16,9 @@ import pytest
 
 from rushes.engine.job import Job, ToolSettings
 from rushes.engine.kinds import KINDS
+from rushes.facts import SourceFacts, SourceRef
 from rushes.ffmpeg.probe import probe
-from rushes.model import SourceFacts, SourceRef, Track
+from rushes.model import Track
 from rushes.settings import load_policy, load_profile
 from rushes.states import StepKind
 from rushes.storage.local import LocalStore

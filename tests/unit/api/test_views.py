@@ -5,22 +5,10 @@ import pytest
 
 from rushes.api.records import previews
 from rushes.api.views import asset_json, asset_view, private_playback, source_view, step_json, under
+from rushes.facts import AudioFacts, SourceFacts, SourceRef, VideoFacts
 from rushes.keys import new_id
-from rushes.model import (
-    Asset,
-    AudioFacts,
-    Cue,
-    ImageArtifact,
-    Reason,
-    Segment,
-    SourceFacts,
-    SourceRef,
-    StepView,
-    StoryboardResult,
-    Track,
-    TranscriptResult,
-    VideoFacts,
-)
+from rushes.model import Asset, Cue, ImageArtifact, Segment, StepView, StoryboardResult, Track, TranscriptResult
+from rushes.noun import Reason
 from rushes.states import AssetState, Pool, Publication, StepKind, StepState
 
 ID = new_id(1_750_000_000.0, 5)
@@ -182,4 +170,5 @@ def test_steps() -> None:
     assert step_json(step).model_dump(mode="json") == {
         "key": "encode.0", "kind": "encode", "pool": "video", "state": "running", "required": True,
         "progress": 0.3333, "attempts": 2, "started_at": "2025-06-15T15:06:40.000Z", "finished_at": None, "reason": None,
+        "cpu_seconds": 0.0,
     }  # fmt: skip

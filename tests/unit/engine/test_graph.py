@@ -6,7 +6,8 @@ import pytest
 
 from rushes.engine import graph
 from rushes.engine.kinds import KINDS
-from rushes.model import AudioFacts, Grid, Ladder, Rung, SourceFacts, StepSpec, VideoFacts
+from rushes.facts import AudioFacts, SourceFacts, VideoFacts
+from rushes.model import Grid, Ladder, Rung, StepSpec
 from rushes.settings import load_policy, load_profile
 from rushes.states import StepKind
 

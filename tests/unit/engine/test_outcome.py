@@ -1,19 +1,19 @@
 from __future__ import annotations
 
 from rushes.engine.outcome import apply, cleanup_step, fail
+from rushes.facts import SourceRef
 from rushes.model import (
     Asset,
     ChecksumResult,
     PackageResult,
     PublishResult,
-    Reason,
     Skipped,
-    SourceRef,
     Track,
     TracksResult,
     Verdict,
     VerdictResult,
 )
+from rushes.noun import Reason
 from rushes.states import Action, AssetState, Publication
 
 NOW = 1000.0

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from rushes.engine.recipe import recipe
-from rushes.model import SourceRef
+from rushes.facts import SourceRef
 from rushes.settings import load_profile
 from rushes.states import StepKind
 

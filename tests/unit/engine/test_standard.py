@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from rushes.engine.standard import not_standard
-from rushes.model import AudioFacts, SourceFacts, VideoFacts
+from rushes.facts import AudioFacts, SourceFacts, VideoFacts
 
 SOUND = AudioFacts(index=1, codec="aac", profile="LC", channels=2, sample_rate=48000)
 

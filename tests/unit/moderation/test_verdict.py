@@ -5,20 +5,20 @@ from typing import Any
 import pytest
 
 from rushes.engine.job import Job
+from rushes.facts import SourceRef
 from rushes.model import (
     CoverageEntry,
     Label,
     LabelsResult,
     PackageResult,
-    Reason,
     Result,
     Skipped,
-    SourceRef,
     TracksResult,
     Verdict,
     VerdictResult,
 )
 from rushes.moderation.verdict import run
+from rushes.noun import Reason
 from rushes.settings import load_policy, load_profile
 from rushes.states import Action, Coverage, StepKind
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from rushes.engine.job import Job
-from rushes.model import Segment, SourceRef, Track
+from rushes.facts import SourceRef
+from rushes.model import Segment, Track
 from rushes.settings import load_policy, load_profile
 from rushes.states import StepKind
 from rushes.storage.memory import MemoryStore

@@ -6,7 +6,8 @@ import pytest
 
 from rushes.engine.job import Job
 from rushes.errors import Blame, StepFailure
-from rushes.model import Cue, PackageResult, Reason, Skipped, Track, TracksResult, TranscriptResult
+from rushes.model import Cue, PackageResult, Skipped, Track, TracksResult, TranscriptResult
+from rushes.noun import Reason
 from rushes.packaging.package import run
 from rushes.storage.store import IMMUTABLE
 from rushes.storage.workspace import Workspace

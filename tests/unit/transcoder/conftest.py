@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from rushes.model import AudioFacts, SourceFacts, VideoFacts
+from rushes.facts import AudioFacts, SourceFacts, VideoFacts
 from rushes.profiles import Profile
 from rushes.settings import load_profile
 

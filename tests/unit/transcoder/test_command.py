@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from rushes.facts import AudioFacts
 from rushes.ffmpeg.argv import input_args
-from rushes.model import AudioFacts
 from rushes.transcoder.command import audio_args, decode_args, encode_args, remux_args
 from rushes.transcoder.filters import filter_graph
 from rushes.transcoder.inputs import Input

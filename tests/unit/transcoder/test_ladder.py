@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rushes.errors import StepFailure
-from rushes.model import AudioFacts, SourceFacts
+from rushes.facts import AudioFacts, SourceFacts
 from rushes.transcoder.ladder import MAX_LONG_SIDE, MIN_STEP, plan, rung_sizes, source_bitrate
 
 NOMINAL = [1080, 720, 540, 360, 240]

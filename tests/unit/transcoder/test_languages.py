@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rushes.model import AudioFacts
+from rushes.facts import AudioFacts
 from rushes.transcoder.languages import kept_audio, track_name
 
 

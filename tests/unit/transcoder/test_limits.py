@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rushes.errors import Blame, StepFailure
-from rushes.model import SourceFacts, VideoFacts
+from rushes.facts import SourceFacts, VideoFacts
 from rushes.profiles import Limits
 from rushes.transcoder.limits import check, frames
 

@@ -7,9 +7,10 @@ from fractions import Fraction
 import pytest
 
 from rushes.errors import Blame, StepFailure
+from rushes.facts import AudioFacts
 from rushes.isobmff.movie import MovieTrack
 from rushes.isobmff.samples import Sample
-from rushes.model import AudioFacts, Grid, Ladder, Rung, Segment, Track
+from rushes.model import Grid, Ladder, Rung, Segment, Track
 from rushes.transcoder import verify
 from rushes.transcoder.verify import Measured
 
