@@ -26,12 +26,16 @@ class Grid(Noun):
 
     @property
     def timescale(self) -> int:
-        """Ticks per second in which one frame lasts `frame_ticks`, exactly."""
-        return self.fps.numerator
+        """Ticks per second in which one frame lasts `frame_ticks`, exactly; at least 10,000, as players are used to."""
+        return self.fps.numerator * self._fineness
 
     @property
     def frame_ticks(self) -> int:
-        return self.fps.denominator
+        return self.fps.denominator * self._fineness
+
+    @property
+    def _fineness(self) -> int:
+        return 1 if self.fps.numerator >= 10_000 else 1000
 
     @property
     def segment_seconds(self) -> Fraction:

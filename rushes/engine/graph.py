@@ -143,7 +143,7 @@ def review(number: int) -> list[StepSpec]:
     """A moderator's decision takes effect: a fresh verdict, and the pointer if it says so. `number` makes the keys unique."""
     verdict = f"verdict.review.{number}"
     return [
-        _step(verdict, StepKind.VERDICT, "package.ready", "encode.0", "labels", phase="review", priority=FAST),
+        _step(verdict, StepKind.VERDICT, "package.ready", "encode.0", phase="review", priority=FAST),
         _step(f"publish.review.{number}", StepKind.PUBLISH, verdict, "package.ready", phase="review", priority=FAST),
     ]
 

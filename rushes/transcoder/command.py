@@ -16,6 +16,8 @@ from rushes.transcoder.inputs import Input
 THREADS = 4
 """x264's decisions depend on it, so it is a fixed part of the recipe and not the number of cores here. Even so, two runs
 differ by some bits: frame threads and a rate cap are not reproducible together (measured); one thread would be."""
+SLOWEST_REORDERED = 8
+"""Frames a second below which pictures are not reordered: the delay would be a good part of a segment (see `cuts`)."""
 FRAGMENTED = "+frag_keyframe+empty_moov+delay_moov+default_base_moof"
 """delay_moov: the edit list (priming, reordering delay) is known only once the first packets are."""
 
@@ -42,10 +44,12 @@ def encode_args(source: Input, ladder: Ladder, profile: Profile, outputs: Sequen
 def x264_args(rung: Rung, ladder: Ladder, profile: Profile) -> list[str]:
     """Capped CRF with an IDR exactly every `gop_frames`, so that all rungs can be cut and switched at the same frames."""
     gop = str(ladder.grid.gop_frames)
+    reorder = [] if ladder.grid.fps >= SLOWEST_REORDERED else ["-bf", "0"]
     rate = ["-crf", str(rung.crf), "-maxrate", str(rung.max_bitrate), "-bufsize", str(rung.buffer_bits)]
     return [
         *("-c:v", "libx264", "-preset", profile.video.preset, "-profile:v", "high", "-pix_fmt", "yuv420p"),
         *rate,
+        *reorder,
         *("-g", gop, "-keyint_min", gop, "-sc_threshold", "0", "-forced-idr", "1"),
         *("-x264-params", "open-gop=0:stitchable=1", "-threads", str(profile.video.threads or THREADS)),
         *("-color_range", "tv", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"),

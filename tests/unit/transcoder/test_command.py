@@ -24,7 +24,7 @@ X264 = (
     "-c:v libx264 -preset veryfast -profile:v high -pix_fmt yuv420p -crf 23 -maxrate {rate} -bufsize {buffer}"
     " -g 60 -keyint_min 60 -sc_threshold 0 -forced-idr 1 -x264-params open-gop=0:stitchable=1 -threads 4"
     " -color_range tv -colorspace bt709 -color_primaries bt709 -color_trc bt709"
-    " -map_metadata -1 -map_chapters -1 -video_track_timescale 30"
+    " -map_metadata -1 -map_chapters -1 -video_track_timescale 30000"
     " -movflags +frag_keyframe+empty_moov+delay_moov+default_base_moof -f mp4"
 )
 

@@ -22,8 +22,10 @@ def gops(count: int, frames: int, length: int = 1) -> MovieTrack:
     return video(*((n * length, n % frames == 0) for n in range(count * frames)), length=length)
 
 
-@pytest.mark.parametrize(("frames", "starts"), [(1, [0]), (120, [0]), (121, [0, 120]), (300, [0, 120, 240])])
-def test_the_grid_cuts_every_n_frames(frames, starts):
+@pytest.mark.parametrize(
+    ("frames", "starts"), [(1, [0]), (120, [0]), (121, [0]), (149, [0]), (150, [0, 120]), (300, [0, 120, 240])]
+)
+def test_the_grid_cuts_every_n_frames_and_a_short_rest_joins_the_last(frames, starts):
     assert grid_starts(frames, 120) == starts
 
 
@@ -67,7 +69,7 @@ def test_cut_times_are_those_of_the_pictures():
 
 
 @pytest.mark.parametrize(
-    ("duration", "expected"), [(0.01, [0]), (4.0, [0]), (4.1, [0, 4]), (9.0, [0, 4, 8]), (0.0, [0])]
+    ("duration", "expected"), [(0.01, [0]), (4.0, [0]), (4.9, [0]), (5.0, [0, 4]), (9.0, [0, 4, 8]), (0.0, [0])]
 )
-def test_every_gives_the_multiples_below_the_end(duration, expected):
+def test_every_gives_the_multiples_and_a_short_rest_joins_the_last(duration, expected):
     assert every(Fraction(4), duration) == expected
