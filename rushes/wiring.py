@@ -44,7 +44,7 @@ def plant(settings: Settings, store: Store, listener: Listener) -> Plant:
     name = f"{socket.gethostname()}-{os.getpid()}"
     return Plant(
         name=name, pipeline=pipeline(settings, store), listener=listener, scratch=Path(settings.scratch).absolute(),
-        storage=settings.storage, tools=tool_settings(settings),
+        storage=settings.storage, tools=tool_settings(settings), keep_originals=settings.keep_originals,
     )  # fmt: skip
 
 

@@ -160,6 +160,18 @@ class Pipeline:
                 self._after_failure(change, row, reason, Blame.POISON)
             return len(lost)
 
+    def housekeep(self, keep_originals: float) -> int:
+        """Plan cleanups: sources kept for longer than `keep_originals` days (negative: for ever), outputs of lost attempts."""
+        with self._store.change() as change:
+            due = steps.losers_due(change.tx)
+            planned = [(asset, outcome.losers_step(number, steps.winners(change.tx, asset))) for asset, number in due]
+            if keep_originals >= 0:
+                ready = steps.originals_due(change.tx, change.now - keep_originals * 86_400)
+                planned += [(asset, outcome.cleanup_step("original", 0)) for asset in ready]
+            for asset, step in planned:
+                change.add_steps(assets.get(change.tx, asset), [step])
+            return len(planned)
+
     def disown(self) -> int:
         """At the start of an embedded stack nobody else can hold a lease (the data directory is locked): give all back.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -175,6 +176,39 @@ def reopen(tx: Session, asset: str, now: float) -> int:
 
 def expired(tx: Session, now: float) -> list[Row]:
     return tx.all("SELECT * FROM steps WHERE state = 'running' AND lease_expires < :now", {"now": now})
+
+
+def originals_due(tx: Session, ready_before: float) -> list[str]:
+    """Assets that became ready before that time, still exist, have no open step, and whose original nobody deletes yet."""
+    rows = tx.all(
+        "SELECT DISTINCT e.asset FROM events e JOIN assets a ON a.id = e.asset WHERE e.type = 'asset.ready'"
+        " AND e.at < :before AND a.state = 'ready' AND NOT EXISTS (SELECT 1 FROM steps s WHERE s.asset = e.asset"
+        f" AND (s.key = 'cleanup.original.0' OR s.state IN {OPEN})) LIMIT 100",
+        {"before": ready_before},
+    )
+    return [found["asset"] for found in rows]
+
+
+def losers_due(tx: Session) -> list[tuple[str, int]]:
+    """Assets with attempts that did not win and whose outputs nobody collects yet, with a number for that state of things."""
+    rows = tx.all(
+        "SELECT s.asset, count(*) AS n FROM attempts t JOIN steps s ON s.id = t.step JOIN assets a ON a.id = s.asset"
+        " WHERE t.outcome NOT IN ('done', 'skipped') AND a.state <> 'deleted' AND NOT EXISTS"
+        f" (SELECT 1 FROM steps o WHERE o.asset = s.asset AND o.state IN {OPEN}) GROUP BY s.asset"
+    )
+    taken = {
+        found["key"] for found in tx.all("SELECT asset || key AS key FROM steps WHERE key LIKE 'cleanup.losers.%'")
+    }
+    return [
+        (found["asset"], found["n"]) for found in rows if f"{found['asset']}cleanup.losers.{found['n']}" not in taken
+    ][:100]
+
+
+def winners(tx: Session, asset: str) -> list[str]:
+    """The output prefixes named by the results of steps that are done: old builds too, whose players may still go on."""
+    rows = tx.all("SELECT result FROM steps WHERE asset = :asset AND state = 'done'", {"asset": asset})
+    named = re.compile(rf"(?:media/{asset}/t|artifacts/{asset})/\w+/\d+/")
+    return sorted({prefix for found in rows for prefix in named.findall(found["result"])})
 
 
 def ready_pools(tx: Session, now: float) -> set[Pool]:

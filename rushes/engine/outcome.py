@@ -5,6 +5,7 @@ The catalog calls this inside the transaction that completes the step.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rushes.engine.kinds import KINDS
@@ -167,7 +168,7 @@ def fail(asset: Asset, reason: Reason) -> Outcome:
 
 
 def cleanup_step(what: str, number: int) -> StepSpec:
-    """The step that removes pointers (`unpublish`) or everything (`delete`)."""
+    """The step that removes pointers (`unpublish`), the source (`original`) or everything (`delete`)."""
     return StepSpec(
         key=f"cleanup.{what}.{number}",
         kind=StepKind.CLEANUP,
@@ -177,3 +178,9 @@ def cleanup_step(what: str, number: int) -> StepSpec:
         priority=30,
         cost=0.1,
     )
+
+
+def losers_step(number: int, winners: Sequence[str]) -> StepSpec:
+    """The step that removes what attempts left behind that did not win. `winners` are the prefixes that stay."""
+    step = cleanup_step("losers", number)
+    return step.model_copy(update={"params": {**step.params, "keep": list(winners)}, "priority": 0})

@@ -12,6 +12,7 @@ from rushes.noun import Reason
 from rushes.packaging.build import BuildError, build_documents
 from rushes.packaging.captions import Captions, build_captions, wanted
 from rushes.packaging.chunks import ChunkError, join_chunks
+from rushes.packaging.sync import problem
 from rushes.storage.types import content_type
 from rushes.storage.workspace import Workspace
 
@@ -26,7 +27,16 @@ def run(job: Job, workspace: Workspace) -> PackageResult | Skipped:
     inputs = _provisional(job) if phase == FIRST else _final(job)
     if phase == FIRST and not inputs:
         return _skipped("no_fast_lane", "The source cannot be delivered as it is.")
-    return _write(job, workspace, _joined(inputs, workspace), complete=phase != FIRST)
+    tracks = _joined(inputs, workspace)
+    if phase != FIRST:  # a provisional build plays what the source is, late sound included
+        _check_sync(tracks, inputs)
+    return _write(job, workspace, tracks, complete=phase != FIRST)
+
+
+def _check_sync(tracks: Sequence[Track], results: Sequence[TracksResult]) -> None:
+    trouble = problem(tracks, partial=any(result.missing_seconds or result.decode_errors for result in results))
+    if trouble:
+        raise StepFailure("verify_failed", Blame.TRANSIENT, detail=trouble)
 
 
 def _provisional(job: Job) -> list[TracksResult]:

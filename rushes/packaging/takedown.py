@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rushes.keys import media_prefix, tombstone_key
 from rushes.packaging import pointer
 from rushes.storage.store import PRIVATE, Headers, ObjectStore
@@ -29,6 +31,17 @@ def takedown(store: ObjectStore, asset: str, tenant: str | None = None) -> list[
         for prefix in private:
             _delete_all(store, prefix)
     return list(purge)
+
+
+def remove_losers(store: ObjectStore, asset: str, keep: Sequence[str]) -> int:
+    """Delete outputs of attempts whose prefix is not in `keep`; builds and pointers are not touched. Returns how many."""
+    removed = 0
+    for prefix in (f"{media_prefix(asset)}t/", f"artifacts/{asset}/"):
+        losers = [info.key for info in store.list(prefix) if not info.key.startswith(tuple(keep))]
+        for key in losers:
+            store.delete(key)
+        removed += len(losers)
+    return removed
 
 
 def _delete_all(store: ObjectStore, prefix: str) -> list[str]:

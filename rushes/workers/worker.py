@@ -50,6 +50,8 @@ class Plant:
     storage: str
     tools: ToolSettings
     heartbeat: float = 1.0
+    keep_originals: float = -1.0
+    """Days; negative: for ever."""
 
 
 class Worker:
@@ -114,6 +116,7 @@ class Worker:
             lost = await _outlast(self._plant.pipeline.reconcile)
             if lost:
                 log.warning("took back %d steps of silent workers", lost, extra={"worker": self._plant.name})
+            await _outlast(lambda: self._plant.pipeline.housekeep(self._plant.keep_originals))
             await asyncio.sleep(RECONCILE_EVERY)
 
     async def _dispatch(self, pools: Sequence[Pool], slots: int) -> None:

@@ -27,6 +27,7 @@ from rushes.model import (
     Result,
     Rung,
     Skipped,
+    Track,
     TracksResult,
     Verdict,
     VerdictResult,
@@ -384,3 +385,46 @@ def test_what_is_not_there_is_not_found(shop: Shop) -> None:
         shop.catalog.asset("0" * 26)
     with pytest.raises(NotFound):
         shop.catalog.upload("0" * 26)
+
+
+def test_originals_are_deleted_once_their_days_are_over(shop: Shop) -> None:
+    # Given an asset that is ready, with nothing left to do
+    asset = shop.upload()
+    shop.probe()
+    while claim := shop.pipeline.claim(tuple(Pool), "w1"):
+        packaged = PackageResult(build=1, tracks=(), complete=True, bytes=10)
+        skipped = Skipped(reason=Reason(code="x", message="x"))
+        shop.pipeline.complete(claim.job, packaged if claim.job.key == "package.ready" else skipped, 0.1)
+    shop.clock.advance(86_400)
+    assert shop.pipeline.housekeep(2) == 0
+    # When its days are over
+    shop.clock.advance(2 * 86_400)
+    assert shop.pipeline.housekeep(2) == 1
+    # Then one cleanup is planned, and only once
+    assert shop.pipeline.housekeep(2) == 0
+    assert shop.states(asset.id)["cleanup.original.0"] is StepState.READY
+
+
+def test_outputs_of_lost_attempts_are_collected_once_and_the_winners_stay(shop: Shop) -> None:
+    # Given an asset whose encode was lost once and won at its second attempt
+    asset = shop.upload()
+    shop.probe()
+    prefix = f"media/{asset.id}/t/abc/2/360p/"
+    won = Track(name="360p", kind="video", prefix=prefix, codecs="avc1.64001e", timescale=30, segments=())
+    lost = next(c for c in iter(shop.claim, None) if c.job.key == "encode.0")
+    shop.pipeline.fail(lost.job, OOPS, Blame.TRANSIENT)
+    shop.pipeline.disown()
+    shop.clock.advance(60)
+    assert shop.pipeline.housekeep(-1) == 0  # work is still open
+    while claim := shop.pipeline.claim(tuple(Pool), "w1"):
+        result: Result = Skipped(reason=Reason(code="x", message="x"))
+        if claim.job.key == "encode.0":
+            result = TracksResult(tracks=(won,))
+        shop.pipeline.complete(claim.job, result, 0.1)
+    # When the house is kept
+    assert shop.pipeline.housekeep(-1) == 1
+    # Then one cleanup keeps the winner's prefix, and it is planned once
+    cleanup = shop.claim()
+    assert cleanup.job.params == {"what": "losers", "keep": [f"media/{asset.id}/t/abc/2/"]}
+    shop.pipeline.complete(cleanup.job, Skipped(reason=Reason(code="x", message="x")), 0.1)
+    assert shop.pipeline.housekeep(-1) == 0
