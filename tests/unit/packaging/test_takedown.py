@@ -1,3 +1,7 @@
+from __future__ import annotations
+
+from rushes.packaging.takedown import remove_losers
+from rushes.storage.memory import MemoryStore
 
 
 def test_outputs_of_lost_attempts_go_and_everything_else_stays() -> None:
