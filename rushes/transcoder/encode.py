@@ -33,7 +33,7 @@ def run(job: Job, workspace: Workspace) -> TracksResult:
     decoding = _encode(job, workspace, ladder, outputs)
     frames = _check(Door(workspace.tools), ladder, outputs)
     seconds = float(frames / ladder.grid.fps)
-    missing = verify.missing_seconds(verify.declared_seconds(facts), seconds)
+    missing = verify.missing_seconds(verify.declared_seconds(facts), seconds, decoding.errors)
     verify.refuse_partial(missing, job.policy.partial)
     return TracksResult(
         tracks=tuple(_publish(job, workspace, ladder, outputs)),

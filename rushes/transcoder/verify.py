@@ -16,6 +16,8 @@ from rushes.isobmff.movie import MovieTrack
 from rushes.model import Grid, Ladder, Track
 
 MISSING_SECONDS = 0.5
+SEEN_DAMAGE_SECONDS = 0.1
+"""Seconds of difference that count as missing once the decoder has reported errors."""
 MISSING_SHARE = 0.03
 """Declared durations are wrong by a frame or two in good files; more than both of these is a loss."""
 
@@ -82,10 +84,12 @@ def declared_seconds(facts: SourceFacts) -> float:
     return facts.video.start - zero + facts.video.duration
 
 
-def missing_seconds(declared: float, decoded: float) -> float:
-    """How much of the declared length did not come out; 0 within what rounding explains."""
+def missing_seconds(declared: float, decoded: float, errors: int = 0) -> float:
+    """How much of the declared length did not come out; 0 within what rounding explains, which is less where the
+    decoder complained."""
     missing = declared - decoded
-    return round(missing, 3) if missing > max(MISSING_SECONDS, declared * MISSING_SHARE) else 0.0
+    tolerated = SEEN_DAMAGE_SECONDS if errors else max(MISSING_SECONDS, declared * MISSING_SHARE)
+    return round(missing, 3) if missing > tolerated else 0.0
 
 
 def refuse_partial(missing: float, policy: Literal["publish", "hold", "refuse"]) -> None:

@@ -227,14 +227,15 @@ def test_the_operations_page_follows_the_fleet(page: Page, stub: Stub):
         "id": "host:1",
         "pools": ["video", "io"],
         "slots": 4,
-        "started_at": 0,
-        "seen_at": 600,
+        "started_at": "2025-06-15T15:00:00.000Z",
+        "seen_at": "2025-06-15T15:10:00.000Z",
         "steps": [f"{ASSET}/encode.0"],
     }
     stub.fleet = {"pools": [pool], "workers": [worker]}
     page.goto(f"{stub.url}/ops")
     expect(page.locator(".pool")).to_contain_text("2 minutes of work")
     expect(page.get_by_role("table", name="Workers")).to_contain_text("1 of 4")
+    expect(page.get_by_role("table", name="Workers")).to_contain_text("10 minutes")
     expect(page.get_by_role("link", name="encode.0")).to_have_attribute("href", f"/watch/{ASSET}")
     stub.fleet = {"pools": [pool | {"backlog_seconds": 0, "running": 0}], "workers": []}
     expect(page.locator(".pool")).to_contain_text(re.compile("idle"))

@@ -107,8 +107,8 @@ export interface Worker {
   id: string;
   pools: string[];
   slots: number;
-  started_at: number;
-  seen_at: number;
+  started_at: string;
+  seen_at: string;
   /** `asset/step.key` */
   steps: string[];
 }

@@ -31,7 +31,7 @@ function row(worker: Worker): HTMLTableRowElement {
 }
 
 function since(worker: Worker): string {
-  return span(Math.max(1, worker.seen_at - worker.started_at));
+  return span(Math.max(1, (Date.parse(worker.seen_at) - Date.parse(worker.started_at)) / 1000));
 }
 
 function workersTable(workers: Worker[]): HTMLElement {

@@ -139,3 +139,9 @@ def test_offsets_of_sound_and_picture():
     start, end = verify.offsets(track(30000, 150_000), track(48000, 240_960 + 1024), 1024)
     assert start == pytest.approx(0, abs=1e-9)
     assert end == pytest.approx(0.02)
+
+
+def test_less_is_tolerated_once_the_decoder_has_complained():
+    assert verify.missing_seconds(4.0, 3.54) == 0.0
+    assert verify.missing_seconds(4.0, 3.54, errors=6) == 0.46
+    assert verify.missing_seconds(4.0, 3.95, errors=6) == 0.0
