@@ -15,6 +15,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from rushes import logs
+from rushes.catalog.database import DatabaseUnavailable
 from rushes.client import Client
 from rushes.console import StepBars, as_json, stderr
 from rushes.errors import RushesError
@@ -34,20 +35,21 @@ TokenOption = Annotated[str | None, typer.Option(help="API key.", envvar="RUSHES
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output on standard output.")]
 DataOption = Annotated[Path | None, typer.Option(help="Directory of the embedded stack.")]
 SlotsOption = Annotated[int | None, typer.Option(help="Heavy steps at a time; 0 chooses by the cores.")]
+PortOption = Annotated[int, typer.Option(min=1, max=65535)]
 LOCAL = "http://127.0.0.1:8000"
 
 
 @app.command(epilog="Example: rushes up --port 9000 --data /var/lib/rushes")
 def up(
     host: str = "127.0.0.1",
-    port: int = 8000,
+    port: PortOption = 8000,
     data: DataOption = None,
     slots: SlotsOption = None,
 ) -> None:
     """Run the embedded stack: uploads, catalog, origin, workers and pages by one command."""
     from rushes.server import run_stack
 
-    run_stack(_settings(data=data, slots=slots), host, port)
+    raise typer.Exit(run_stack(_settings(data=data, slots=slots), host, port))
 
 
 @app.command(hidden=True)
@@ -207,10 +209,15 @@ def doctor(data: DataOption = None, json_output: JsonOption = False) -> None:
 @models.command("pull", epilog="Example: rushes models pull small --data /var/lib/rushes")
 def pull(name: str, data: DataOption = None) -> None:
     """Download a Whisper model (needs a network); models are never fetched otherwise."""
-    from faster_whisper import download_model
-
     target = _settings(data=data).data / "models" / name
-    path = download_model(name, output_dir=str(target))
+    try:
+        from faster_whisper import download_model
+
+        path = download_model(name, output_dir=str(target))
+    except ImportError as error:
+        raise RushesError("extra_missing", "Install the extra first: pip install 'rushes[speech]'.") from error
+    except Exception as error:  # the hub's client has a zoo of exceptions; each means that nothing was pulled
+        raise RushesError("model_unavailable", f"The model {name!r} could not be downloaded: {error}") from error
     print(f"Set RUSHES_WHISPER_MODEL={path}")
 
 
@@ -259,6 +266,9 @@ def main() -> None:
             error.message if isinstance(error, RushesError) else str(error), style="red", markup=False, soft_wrap=True
         )
         code = 64 if isinstance(error, SettingsError) else 1
+    except (OSError, DatabaseUnavailable) as error:  # a full disk, no leave to write, a locked database
+        stderr().print(str(error), style="red", markup=False, soft_wrap=True)
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
 
 

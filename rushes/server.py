@@ -22,7 +22,7 @@ from rushes.api.services import Services
 from rushes.catalog.catalog import Catalog
 from rushes.catalog.database import DatabaseUnavailable
 from rushes.clock import SystemClock
-from rushes.embedded import Part, locked, supervise
+from rushes.embedded import Part, locked, reserve_port, supervise
 from rushes.ingest import recovery, routes
 from rushes.ingest import services as ingest_services
 from rushes.ingest.local import LocalUploadStore
@@ -40,10 +40,14 @@ WEBHOOKS_EVERY = 0.5
 log = logging.getLogger("rushes.server")
 
 
-def run_stack(settings: Settings, host: str, port: int) -> None:
-    """Hold the data directory, make sure that nothing is left leased, and mind the web side and the worker."""
+def run_stack(settings: Settings, host: str, port: int) -> int:
+    """Hold the data directory, make sure that nothing is left leased, and mind the web side and the worker.
+
+    Gives the exit code: 0 after SIGINT or SIGTERM. Raises RushesError where the port is taken.
+    """
     _refuse_open_door(settings, host)
     with locked(settings.data):
+        reserve_port(host, port)
         store = wiring.open_catalog(settings, LocalDoorbell(settings.data))
         given_back = wiring.pipeline(settings, store).disown()
         store.database.close()
@@ -53,7 +57,7 @@ def run_stack(settings: Settings, host: str, port: int) -> None:
         web = ("serve", "--host", host, "--port", str(port))
         parts = [Part("web side", web, environment), Part("worker", ("worker",), environment)]
         _greet(settings, host, port)
-        asyncio.run(supervise(parts))
+        return asyncio.run(supervise(parts))
 
 
 def _environment(settings: Settings) -> dict[str, str]:
@@ -142,7 +146,12 @@ def run_worker(settings: Settings, pools: Sequence[Pool], parent: int) -> None:
 async def _work(settings: Settings, pools: Sequence[Pool]) -> None:
     store = wiring.open_catalog(settings, LocalDoorbell(settings.data))
     listener = LocalListener(settings.data)
-    worker = Worker(wiring.plant(settings, store, listener), pools, settings.slots)
+    plant = wiring.plant(settings, store, listener)
+    # There is one bell to a directory and we have it: a worker that was here before is dead, its steps need not wait.
+    orphaned = await asyncio.to_thread(plant.pipeline.take_over)
+    if orphaned:
+        log.warning("took back %d steps of a worker that died", orphaned)
+    worker = Worker(plant, pools, settings.slots)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, worker.stop)
     deliveries = asyncio.create_task(_deliver(Catalog(store), settings))
@@ -162,6 +171,9 @@ async def _deliver(catalog: Catalog, settings: Settings) -> None:
             sent = await webhooks.deliver_due()
         except DatabaseUnavailable as error:
             log.warning("webhooks wait for the catalog: %s", error)
+            sent = {}
+        except Exception:  # whatever it was, the next round may succeed: the deliveries stay due
+            log.exception("webhooks could not be sent")
             sent = {}
         if not any(sent.values()):
             await asyncio.sleep(WEBHOOKS_EVERY)

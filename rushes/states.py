@@ -29,8 +29,10 @@ _ASSET_TRANSITIONS: dict[AssetState, frozenset[AssetState]] = {
     AssetState.UPLOADING: frozenset({AssetState.INGESTED, AssetState.FAILED, AssetState.DELETED}),
     AssetState.INGESTED: frozenset({AssetState.PLAYABLE, AssetState.READY, AssetState.FAILED, AssetState.DELETED}),
     AssetState.PLAYABLE: frozenset({AssetState.READY, AssetState.FAILED, AssetState.DELETED}),
-    AssetState.READY: frozenset({AssetState.DELETED}),
-    AssetState.FAILED: frozenset({AssetState.INGESTED, AssetState.DELETED}),  # ingested again by an operator's retry
+    AssetState.READY: frozenset({AssetState.FAILED, AssetState.DELETED}),  # failed where it could not be published
+    AssetState.FAILED: frozenset(  # an operator's retry takes it back to where its builds had brought it
+        {AssetState.INGESTED, AssetState.PLAYABLE, AssetState.READY, AssetState.DELETED}
+    ),
     AssetState.DELETED: frozenset(),
 }
 

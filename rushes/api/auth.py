@@ -75,7 +75,7 @@ def _refuse_other_sites(request: Request, settings: Settings) -> None:
     A foreign name that resolves to 127.0.0.1 (DNS rebinding) shows in Host, a form or script of a foreign page in
     Origin.
     """
-    own = {"localhost", urlsplit(settings.public_url).hostname}
+    own = {"localhost", _host_of(settings.public_url) or "localhost"}
     host = request.url.hostname or ""
     if host not in own and not host.endswith(".localhost") and not is_loopback(host):
         raise NotAllowed(
@@ -83,8 +83,16 @@ def _refuse_other_sites(request: Request, settings: Settings) -> None:
             "Without API keys only loopback names are answered. RUSHES_PUBLIC_URL may name one more.",
         )
     origin = request.headers.get("origin")
-    if origin and request.method not in SAFE_METHODS and urlsplit(origin).hostname not in {*own, host}:
+    if origin and request.method not in SAFE_METHODS and _host_of(origin) not in {*own, host}:
         raise NotAllowed("cross_site", "Without API keys, changes are not accepted from pages of other sites.")
+
+
+def _host_of(address: str) -> str | None:
+    """None for what names no host: `null`, which browsers send for sandboxed frames and local files, and nonsense."""
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
 
 
 def is_loopback(host: str) -> bool:

@@ -88,7 +88,7 @@ def _steps(record: Record) -> str:
 async def feed(
     services: WithServices,
     tenant: Tenant,
-    after: Annotated[int, Query(ge=0, description="`seq` of the last event known")] = 0,
+    after: Annotated[int, Query(ge=0, le=2**63 - 1, description="`seq` of the last event known")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     asset: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Page[EventView]:

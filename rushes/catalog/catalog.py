@@ -7,11 +7,11 @@ from pathlib import Path
 from rushes.catalog import assets, fleet, outbox, steps, uploads, why
 from rushes.catalog.change import Change, Store
 from rushes.catalog.records import Counts, Delivery, Event, Fleet, Upload
-from rushes.engine.graph import intake, review
-from rushes.engine.outcome import Outcome, cleanup_step
+from rushes.engine.graph import intake, republication, review
+from rushes.engine.outcome import Outcome, apply, revived
 from rushes.errors import REASONS, Conflict
 from rushes.facts import SourceRef
-from rushes.model import Asset, StepView
+from rushes.model import Asset, StepView, Verdict, VerdictResult
 from rushes.noun import Reason
 from rushes.settings import load_policy, load_profile
 from rushes.states import Action, AssetState, Publication
@@ -123,7 +123,7 @@ class Catalog:
             return change.save(Outcome(noun.model_copy(update=fields), ("asset.updated",)))
 
     def cancel(self, asset: str) -> Asset:
-        """Stop the work. What plays already stays; an asset that does not play yet fails as `cancelled`."""
+        """Stop the work. An asset that is ready stays as it is; one that is not fails as `cancelled`, and its pointer goes."""
         with self._store.change() as change:
             noun = assets.get(change.tx, asset)
             if noun.state.is_final:
@@ -141,9 +141,10 @@ class Catalog:
             if not steps.reopen(change.tx, asset, change.now):
                 raise Conflict("nothing_to_retry", "No step of this asset has failed.")
             change.touched_steps = True
-            if noun.state is AssetState.FAILED:
-                noun = noun.model_copy(update={"state": AssetState.INGESTED, "reason": None})
-            return change.save(Outcome(noun, ("asset.updated",)))
+            states = {row["key"]: row["state"] for row in steps.of_asset(change.tx, asset)}
+            if noun.state is AssetState.FAILED and states.get("publish.ready") == "done":
+                change.add_steps(noun, republication(noun.revision, sorted(states)))
+            return change.save(Outcome(revived(noun), ("asset.updated",)))
 
     def delete(self, asset: str) -> Asset:
         """Takedown: unreachable from now on; a cleanup step removes pointers first, then the objects."""
@@ -158,7 +159,7 @@ class Catalog:
                 "deleted_at": change.now,
             }  # fmt: skip
             noun = change.save(Outcome(noun.model_copy(update=fields), ("asset.deleted",)))
-            change.add_steps(noun, [cleanup_step("delete", noun.revision)])
+            change.take_down(noun)
             return noun
 
     def decide(self, asset: str, action: Action) -> Asset:
@@ -211,5 +212,9 @@ def _decide(change: Change, asset: str, action: Action) -> Asset:
     change.tx.execute(
         "UPDATE assets SET verdict_override = :action WHERE id = :id", {"action": action.value, "id": asset}
     )
+    noun = change.save(Outcome(noun, ("asset.updated",)))
+    if action is not Action.PUBLISH:  # a takedown does not wait for a worker
+        verdict = Verdict(action=action, policy=noun.policy, rules=("override",))
+        noun = change.save(apply(noun, "verdict.review", VerdictResult(verdict=verdict), change.now))
     change.add_steps(noun, review(noun.revision))
-    return change.save(Outcome(noun, ("asset.updated",)))
+    return noun

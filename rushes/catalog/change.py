@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from rushes.catalog import assets, outbox, steps
 from rushes.catalog.database import Database, Session
 from rushes.clock import Clock
-from rushes.engine.outcome import Outcome, cleanup_step, fail
+from rushes.engine.outcome import Outcome, cleanup_step, fail, may_be_public
 from rushes.model import Asset, StepSpec
 from rushes.noun import Reason
 from rushes.states import Pool
@@ -62,6 +62,19 @@ class Change:
         if outcome.unpublish:
             self.add_steps(asset, [cleanup_step("unpublish", asset.revision)])
         return asset
+
+    def take_down(self, asset: Asset) -> None:
+        """Delete everything at once, and again when the steps that still run have ended: they may write until then."""
+        at_once = cleanup_step("delete", asset.revision)
+        running = steps.running_keys(self.tx, asset.id)
+        sweep = at_once.model_copy(update={"key": f"{at_once.key}.sweep", "after": running})
+        self.add_steps(asset, [at_once, sweep] if running else [at_once])
+
+    def retract(self, asset: str) -> None:
+        """A publish step ended without saying so; it may have written the pointer of an asset that is not public."""
+        noun = assets.get(self.tx, asset)
+        if not may_be_public(noun):
+            self.save(Outcome(noun, unpublish=True))
 
     def fail_asset(self, asset: Asset, reason: Reason) -> Asset:
         """The asset failed with a reason; what is left of its work ends."""

@@ -60,10 +60,11 @@ class Database:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
-        self._connection.row_factory = sqlite3.Row
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=0"):
-            self._patiently(f"PRAGMA {pragma}")
+        with _told():
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+            self._connection.row_factory = sqlite3.Row
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=0"):
+                self._patiently(f"PRAGMA {pragma}")
 
     def close(self) -> None:
         with self._lock:
@@ -72,22 +73,20 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A transaction: all of it or none of it."""
-        with self._lock:
+        with self._lock, _told():
             self._patiently("BEGIN IMMEDIATE")
             try:
                 yield Session(self._connection)
                 self._patiently("COMMIT")
-            except BaseException as error:
+            except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
-                if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in _PASSING:
-                    raise DatabaseUnavailable(str(error)) from error
                 raise
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Statements that see one state of the database."""
-        with self._lock:
+        with self._lock, _told():
             self._patiently("BEGIN")
             try:
                 yield Session(self._connection)
@@ -130,6 +129,17 @@ class Database:
                 return None
             row = tx.one("SELECT max(name) AS name FROM migrations")
             return row["name"] if row else None
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What may pass (a full disk, a lock, an I/O error) is told apart from what is wrong with a statement."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF in _PASSING:
+            raise DatabaseUnavailable(str(error)) from error
+        raise
 
 
 def migrations() -> list[tuple[str, str]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
-from collections.abc import Iterable
+import traceback
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Literal
 
@@ -17,7 +19,7 @@ from rushes.catalog.records import Claim
 from rushes.engine import graph, outcome
 from rushes.engine.job import Job
 from rushes.engine.recipe import recipe
-from rushes.engine.retry import GiveUp, after_failure
+from rushes.engine.retry import GiveUp, Retry, after_failure, later
 from rushes.errors import REASONS, Blame
 from rushes.facts import SourceRef
 from rushes.model import Asset, ProbeResult, Result, Skipped
@@ -50,7 +52,25 @@ class Pipeline:
         with self._store.database.write() as tx:
             now = self._store.clock.now()
             row = steps.claim(tx, pools, worker, now, self._lease)
-            return None if row is None else Claim(job=self._job(tx, row), lease_expires=now + self._lease)
+            if row is None:
+                return None
+            try:
+                return Claim(job=self._job(tx, row), lease_expires=now + self._lease)
+            except (
+                ValueError,
+                LookupError,
+                TypeError,
+            ):  # one unreadable row must not keep all others from being claimed
+                self._set_aside(Change(tx, now, self._store.deliver), row, traceback.format_exc())
+        return self.claim(pools, worker)
+
+    def _set_aside(self, change: Change, row: Row, detail: str) -> None:
+        """A step that cannot even be read from the catalog fails for good."""
+        reason = Reason(code="internal", message=REASONS["internal"])
+        values = {"reason_code": reason.code, "detail": detail[-8000:]}
+        steps.end_attempt(change.tx, row["id"], row["fence"], "failed", change.now, **values)
+        with contextlib.suppress(ValueError):  # the asset itself cannot be read: then its step alone has failed
+            self._after_failure(change, row, reason, Blame.PERMANENT)
 
     def _job(self, tx: Session, row: Row) -> Job:
         found = assets.row(tx, row["asset"])
@@ -80,6 +100,8 @@ class Pipeline:
         state = StepState.SKIPPED if isinstance(result, Skipped) else StepState.DONE
         reason = result.reason if isinstance(result, Skipped) else None
         with self._store.change() as change:
+            if self._was_cancelled(change, job, cpu_seconds):
+                return True
             ended = steps.end(
                 change.tx, job.step_id, job.fence, state, change.now, result=result.model_dump_json(),
                 reason_code=reason.code if reason else None, reason_message=reason.message if reason else None,
@@ -92,9 +114,27 @@ class Pipeline:
             change.touched_steps = True
             return True
 
+    def _was_cancelled(self, change: Change, job: Job, cpu_seconds: float) -> bool:
+        """A step that was told to stop and got done before it heard ends cancelled: nothing may follow from it."""
+        row = steps.get(change.tx, job.step_id)
+        if row is None or row["fence"] != job.fence or row["state"] != "running" or not row["cancel"]:
+            return False
+        steps.end_attempt(change.tx, job.step_id, job.fence, "cancelled", change.now, cpu_seconds=cpu_seconds)
+        self._cancelled(change, row)
+        return True
+
+    def _cancelled(self, change: Change, row: Row) -> None:
+        change.touched_steps = True
+        steps.end(change.tx, row["id"], row["fence"], StepState.CANCELLED, change.now)
+        steps.settle(change.tx, row["asset"], change.now)
+        if row["kind"] == StepKind.PUBLISH:
+            change.retract(row["asset"])
+
     def _effect(self, change: Change, job: Job, result: Result) -> None:
         asset = assets.get(change.tx, job.asset)
         asset = change.save(outcome.apply(asset, job.key, result, change.now))
+        if job.kind is StepKind.PUBLISH and isinstance(result, Skipped) and job.fence > 1:
+            change.retract(job.asset)  # an earlier attempt may have written the pointer before it was lost
         if isinstance(result, ProbeResult) and asset.facts:
             change.add_steps(asset, graph.plan(asset.facts, result.ladder, job.profile, job.policy))
 
@@ -112,11 +152,9 @@ class Pipeline:
     def _after_failure(self, change: Change, row: Row, reason: Reason, blame: Blame) -> None:
         change.touched_steps = True
         if row["cancel"]:
-            steps.end(change.tx, row["id"], row["fence"], StepState.CANCELLED, change.now)
-            steps.settle(change.tx, row["asset"], change.now)
+            self._cancelled(change, row)
             return
-        chance = random.random()  # noqa: S311 - spreads retries, keeps no secret
-        decision = after_failure(reason.code, blame, row["attempts"], self._max_attempts, chance)
+        decision = self._decision(row, reason.code, blame)
         if not isinstance(decision, GiveUp):
             steps.end(
                 change.tx, row["id"], row["fence"], StepState.READY, change.now, not_before=change.now + decision.delay
@@ -133,27 +171,46 @@ class Pipeline:
         else:
             note = Reason(code=final.code, message=f"{row['key']} failed: {final.message}")
             change.save(outcome.Outcome(asset.model_copy(update={"notes": (*asset.notes, note)}), ("asset.updated",)))
+        if row["kind"] == StepKind.PUBLISH:
+            change.retract(row["asset"])
         steps.settle(change.tx, row["asset"], change.now)
 
+    def _decision(self, row: Row, code: str, blame: Blame) -> Retry | GiveUp:
+        chance = random.random()  # noqa: S311 - spreads retries, keeps no secret
+        if row["kind"] == StepKind.CLEANUP and blame is not Blame.PERMANENT:
+            return later(row["attempts"], chance)
+        return after_failure(code, blame, row["attempts"], self._max_attempts, chance)
+
     def release(self, job: Job, outcome_name: Literal["released", "cancelled"], cpu_seconds: float = 0.0) -> bool:
-        """Hand a step back unharmed (a drain), or end it because it was cancelled."""
+        """Hand a step back unharmed (a drain, or a cancellation that was taken back), or end it because it was cancelled."""
         with self._store.change() as change:
             row = steps.get(change.tx, job.step_id)
-            cancelled = outcome_name == "cancelled" or bool(row and row["cancel"])
-            state = StepState.CANCELLED if cancelled else StepState.READY
-            attempts = {} if cancelled or row is None else {"attempts": max(0, row["attempts"] - 1)}
-            if not steps.end(change.tx, job.step_id, job.fence, state, change.now, **attempts):
+            if row is None or row["fence"] != job.fence or row["state"] != "running":
                 return False
             steps.end_attempt(change.tx, job.step_id, job.fence, outcome_name, change.now, cpu_seconds=cpu_seconds)
-            steps.settle(change.tx, job.asset, change.now)
-            change.touched_steps = True
+            self._give_back(change, row)
             return True
+
+    def _give_back(self, change: Change, row: Row) -> None:
+        """Ready again with its attempt forgiven, unless somebody asked for its end."""
+        if row["cancel"]:
+            self._cancelled(change, row)
+            return
+        change.touched_steps = True
+        steps.end(change.tx, row["id"], row["fence"], StepState.READY, change.now, attempts=max(0, row["attempts"] - 1))
 
     def reconcile(self) -> int:
         """Take back steps whose worker went silent, and ring for whatever is ready. Safe when doubled."""
+        return self._take_back(lambda tx, now: steps.expired(tx, now))
+
+    def take_over(self) -> int:
+        """Take back all that runs, leases or not. For a worker that knows it is the only one: the others died."""
+        return self._take_back(lambda tx, _: steps.running(tx))
+
+    def _take_back(self, found: Callable[[Session, float], list[Row]]) -> int:
         with self._store.change() as change:
             change.touched_steps = True
-            lost = steps.expired(change.tx, change.now)
+            lost = found(change.tx, change.now)
             reason = Reason(code="worker_lost", message=REASONS["worker_lost"])
             for row in lost:
                 steps.end_attempt(change.tx, row["id"], row["fence"], "lost", change.now, reason_code="worker_lost")
@@ -180,11 +237,10 @@ class Pipeline:
         """
         with self._store.change() as change:
             change.touched_steps = True
-            rows = change.tx.all("SELECT * FROM steps WHERE state = 'running'")
+            rows = steps.running(change.tx)
             for row in rows:
                 steps.end_attempt(change.tx, row["id"], row["fence"], "released", change.now)
-                state = StepState.CANCELLED if row["cancel"] else StepState.READY
-                steps.end(change.tx, row["id"], row["fence"], state, change.now, attempts=max(0, row["attempts"] - 1))
+                self._give_back(change, row)
             return len(rows)
 
     def report(self, worker: str, pools: Iterable[Pool], slots: int) -> None:

@@ -20,6 +20,7 @@ FINISHED = "('done', 'skipped', 'failed', 'cancelled')"
 def insert(tx: Session, asset: Asset, specs: Sequence[StepSpec], now: float) -> None:
     """Add planned steps; those that wait for nothing unfinished are ready at once. A key that is there already stays."""
     version = asset.source.version if asset.source else 1
+    _join_queue(tx, asset.tenant)
     for spec in specs:
         values = {
             "id": new_id(now), "asset": asset.id, "tenant": asset.tenant, "version": version, "now": now,
@@ -34,7 +35,21 @@ def insert(tx: Session, asset: Asset, specs: Sequence[StepSpec], now: float) -> 
         )
         if added:
             _link(tx, values["id"], asset.id, version, spec.after)
+        if added and spec.kind is StepKind.PUBLISH:
+            _after_cleanups(tx, asset.id, "s.kind = 'publish' AND s.state = 'waiting'")
     settle(tx, asset.id, now)
+
+
+def _join_queue(tx: Session, tenant: str) -> None:
+    """A tenant that comes (back) to the queue starts level with those in it: what was given while it was away is neither
+    owed to it nor held against it (start-time fair queueing, Goyal et al. 1996, section 2)."""
+    here = f"EXISTS (SELECT 1 FROM steps s WHERE s.tenant = t.id AND s.state IN {OPEN})"
+    tx.execute(
+        "UPDATE tenants SET vtime = max(vtime, coalesce("
+        f"(SELECT min(t.vtime) FROM tenants t WHERE {here}), (SELECT max(t.vtime) FROM tenants t), 0))"
+        f" WHERE id = :tenant AND NOT EXISTS (SELECT 1 FROM steps s WHERE s.tenant = :tenant AND s.state IN {OPEN})",
+        {"tenant": tenant},
+    )
 
 
 def _link(tx: Session, step: str, asset: str, version: int, after: Sequence[str]) -> None:
@@ -44,6 +59,15 @@ def _link(tx: Session, step: str, asset: str, version: int, after: Sequence[str]
             " WHERE asset = :asset AND source_version = :version AND key = :key",
             {"step": step, "asset": asset, "version": version, "key": key},
         )
+
+
+def _after_cleanups(tx: Session, asset: str, which: str) -> None:
+    """Steps of an asset wait for its cleanups under way, which would take away what they write."""
+    tx.execute(
+        "INSERT INTO step_after (step, after) SELECT s.id, c.id FROM steps s JOIN steps c ON c.asset = s.asset"
+        f" WHERE s.asset = :asset AND {which} AND c.kind = 'cleanup' AND c.state IN {OPEN} ON CONFLICT DO NOTHING",
+        {"asset": asset},
+    )
 
 
 def settle(tx: Session, asset: str, now: float) -> None:
@@ -75,6 +99,14 @@ def view(found: Row) -> StepView:
         attempts=found["attempts"], started_at=found["started_at"], finished_at=found["finished_at"],
         reason=reason, cpu_seconds=found["cpu_seconds"],
     )  # fmt: skip
+
+
+def running_keys(tx: Session, asset: str) -> tuple[str, ...]:
+    """Keys of the steps that run now, without cleanups."""
+    rows = tx.all(
+        "SELECT key FROM steps WHERE asset = :asset AND state = 'running' AND kind <> 'cleanup'", {"asset": asset}
+    )
+    return tuple(found["key"] for found in rows)
 
 
 def dependencies(tx: Session, step: str) -> list[Row]:
@@ -164,14 +196,31 @@ def cancel_open(tx: Session, asset: str, now: float, *, optional_only: bool = Fa
 
 
 def reopen(tx: Session, asset: str, now: float) -> int:
-    """An operator's retry: failed and cancelled steps start again with their attempts forgiven."""
+    """An operator's retry: failed and cancelled steps start again with their attempts forgiven.
+
+    A running step that was told to stop is to go on, or to start again if it stops all the same. Cleanups under way come
+    first: one that was planned for the failed asset must not take away what the new attempts make.
+    """
     count = tx.execute(
+        "UPDATE steps SET cancel = 0, attempts = 1 WHERE asset = :asset AND state = 'running' AND cancel = 1",
+        {"asset": asset},
+    )
+    _after_cleanups(tx, asset, "s.state IN ('failed', 'cancelled') AND s.kind <> 'cleanup'")
+    tx.execute(
+        f"UPDATE steps SET priority = 30 WHERE asset = :asset AND kind = 'cleanup' AND state IN {OPEN}",
+        {"asset": asset},
+    )
+    count += tx.execute(
         "UPDATE steps SET state = 'waiting', attempts = 0, not_before = 0, reason_code = NULL, reason_message = NULL,"
         " finished_at = NULL, progress = 0 WHERE asset = :asset AND state IN ('failed', 'cancelled') AND kind <> 'cleanup'",
         {"asset": asset},
     )
     settle(tx, asset, now)
     return count
+
+
+def running(tx: Session) -> list[Row]:
+    return tx.all("SELECT * FROM steps WHERE state = 'running'")
 
 
 def expired(tx: Session, now: float) -> list[Row]:

@@ -20,9 +20,14 @@ def explain(asset: Asset, steps: Sequence[StepView]) -> str:
     if running:
         return "Running: " + ", ".join(f"{step.key} ({step.progress:.0%})" for step in running) + "."
     ready = [step for step in steps if step.state is StepState.READY]
-    if ready:
-        return "Waiting for a free worker of " + ", ".join(f"pool {step.pool} (for {step.key})" for step in ready) + "."
-    return _finished(asset)
+    return _queued(ready) if ready else _finished(asset)
+
+
+def _queued(ready: Sequence[StepView]) -> str:
+    fresh = ", ".join(f"pool {step.pool} (for {step.key})" for step in ready if not step.attempts)
+    again = ", ".join(f"{step.key} ({step.attempts} before)" for step in ready if step.attempts)
+    sentences = [f"Waiting for a free worker of {fresh}."] if fresh else []
+    return " ".join([*sentences, f"Attempts failed and will be repeated: {again}."] if again else sentences)
 
 
 def _finished(asset: Asset) -> str:

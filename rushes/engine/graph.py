@@ -5,6 +5,8 @@ Adding a kind of step touches this file and the module that does the step.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rushes.engine.kinds import KINDS
 from rushes.engine.standard import not_standard
 from rushes.facts import SourceFacts
@@ -145,6 +147,14 @@ def review(number: int) -> list[StepSpec]:
     return [
         _step(verdict, StepKind.VERDICT, "package.ready", "encode.0", phase="review", priority=FAST),
         _step(f"publish.review.{number}", StepKind.PUBLISH, verdict, "package.ready", phase="review", priority=FAST),
+    ]
+
+
+def republication(number: int, keys: Sequence[str]) -> list[StepSpec]:
+    """A retried asset that was public before it failed gets its pointer again, after all its verdicts."""
+    verdicts = [key for key in keys if key.startswith("verdict.")]
+    return [
+        _step(f"publish.retry.{number}", StepKind.PUBLISH, "package.ready", *verdicts, phase="review", priority=NORMAL)
     ]
 
 

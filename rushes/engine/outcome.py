@@ -94,6 +94,8 @@ def _tracks(asset: Asset, result: TracksResult) -> Outcome:
 
 def _package(asset: Asset, result: PackageResult, now: float) -> Outcome:
     """A build never replaces a newer one; a provisional one makes the asset playable, a complete one ready."""
+    if asset.ready_at is not None and not result.complete:
+        return Outcome(asset)  # the fast lane came last: it must not stand in for the whole ladder
     fields: dict[str, object] = {}
     events: list[str] = []
     if result.build > asset.build:
@@ -129,9 +131,7 @@ _SEVERITY = {Action.PUBLISH: 0, Action.HOLD: 1, Action.BLOCK: 2}
 
 def _published(asset: Asset, result: PublishResult, now: float) -> Outcome:
     """The pointer is written. If the asset was held, failed or deleted meanwhile it has to go again."""
-    if asset.state in (AssetState.FAILED, AssetState.DELETED) or (
-        asset.verdict and asset.verdict.action is not Action.PUBLISH
-    ):
+    if not may_be_public(asset):
         return Outcome(asset, unpublish=True)
     fields = {
         "publication": Publication.PUBLISHED,
@@ -165,6 +165,21 @@ def fail(asset: Asset, reason: Reason) -> Outcome:
     if public:
         fields |= {"publication": Publication.PRIVATE, "published_build": 0}
     return Outcome(asset.model_copy(update=fields), ("asset.failed",), unpublish=public)
+
+
+def may_be_public(asset: Asset) -> bool:
+    """Whether a pointer of this asset may be there: not once it is gone or a verdict stands against it."""
+    gone = asset.state in (AssetState.FAILED, AssetState.DELETED)
+    return not gone and (asset.verdict is None or asset.verdict.action is Action.PUBLISH)
+
+
+def revived(asset: Asset) -> Asset:
+    """A failed asset as its retried steps find it: as far as its builds had brought it."""
+    if asset.state is not AssetState.FAILED:
+        return asset
+    state = AssetState.PLAYABLE if asset.playable_at is not None else AssetState.INGESTED
+    state = AssetState.READY if asset.ready_at is not None else state
+    return asset.model_copy(update={"state": state, "reason": None})
 
 
 def cleanup_step(what: str, number: int) -> StepSpec:

@@ -32,5 +32,10 @@ def after_failure(code: str, blame: Blame, attempts: int, max_attempts: int, cha
         return GiveUp("quarantined")
     if blame is Blame.PERMANENT or attempts >= max_attempts:
         return GiveUp(code)
-    delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (attempts - 1))
+    return later(attempts, chance)
+
+
+def later(attempts: int, chance: float) -> Retry:
+    """Another attempt in any case: what has to happen at last, such as a takedown, is never given up."""
+    delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(attempts - 1, 20))
     return Retry(delay * (0.5 + 0.5 * chance))

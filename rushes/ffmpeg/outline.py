@@ -61,6 +61,8 @@ def _top(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
     """(kind, start of the body, end as declared) of each box."""
     at = 0
     for _ in range(_MAX_BOXES):
+        if at >= size:
+            return  # a length of 64 bits may lead further than a file can be sought
         file.seek(at)
         header = file.read(16)
         if len(header) < 8:

@@ -30,8 +30,8 @@ UNREADABLE = Reason(
 
 
 def run(job: Job, workspace: Workspace) -> TracksResult | Skipped:
-    """Params: `duration`, seconds of picture that the sound is fitted to (docs/decisions/0002-duration-rule.md); none:
-    what the source declares.
+    """Params: `duration`, seconds of picture that the sound is fitted to (docs/decisions/0002-duration-rule.md), not
+    counting its held first frame where it begins late; none: what the source declares.
 
     A stream that cannot be decoded is left out; if none is left the step is skipped, since a picture without its
     sound is better than no video.
@@ -39,7 +39,8 @@ def run(job: Job, workspace: Workspace) -> TracksResult | Skipped:
     source = input_of(job, workspace)
     if not source.audio:
         return Skipped(reason=NO_AUDIO)
-    seconds = job.params.get("duration") or verify.declared_seconds(source.facts)
+    asked: float | None = job.params.get("duration")
+    seconds = verify.lead_seconds(source.facts) + asked if asked else verify.declared_seconds(source.facts)
     tracks = [
         track
         for position, stream in enumerate(source.audio)

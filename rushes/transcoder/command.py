@@ -20,8 +20,9 @@ SLOWEST_REORDERED = 8
 """Frames a second below which pictures are not reordered: the delay would be a good part of a segment (see `cuts`)."""
 FRAGMENTED = "+frag_keyframe+empty_moov+delay_moov+default_base_moof"
 """delay_moov: the edit list (priming, reordering delay) is known only once the first packets are."""
-
-
+MAX_DRIFT = 0.03
+"""Seconds by which sound may be off its timestamps before silence is put in or samples are left out. libswresample's own
+tenth of a second can be heard, and the sound of fragmented MP4 without edit lists is off by some 60 ms throughout."""
 MONO_TO_STEREO = "pan=stereo|c0=c0|c1=c0"
 """ffmpeg's own way makes mono 3 dB quieter; players put it on both sides as it is."""
 
@@ -61,7 +62,7 @@ def audio_args(source: Input, stream: AudioFacts, targets: AudioTargets, samples
     layout = "mono" if targets.channels == 1 else "stereo"
     chain = [MONO_TO_STEREO] if stream.channels == 1 and layout == "stereo" else []
     chain += [
-        f"aresample=osr={targets.sample_rate}:ochl={layout}:async=1:first_pts=0",
+        f"aresample=osr={targets.sample_rate}:ochl={layout}:async=1:min_hard_comp={MAX_DRIFT}:first_pts=0",
         f"apad=whole_len={samples}",
         f"atrim=end_sample={samples}",
     ]

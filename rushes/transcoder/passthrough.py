@@ -22,6 +22,8 @@ from rushes.transcoder.verify import declared_seconds, missing_seconds
 
 MAX_OFFSET = 0.1
 """Seconds by which the sound may begin after the picture; more needs an encode."""
+MAX_AAC_BYTES = 768
+"""Of one frame and channel: 6144 bits (ISO/IEC 14496-3 section 4.5.3.3)."""
 
 
 def run(job: Job, workspace: Workspace) -> TracksResult | Skipped:
@@ -78,6 +80,7 @@ def _tracks(delivery: Delivery, source: Input, movie: Movie) -> tuple[Track, ...
     if audio is None or not audio.samples:
         return (picture,)
     check_start(audio)
+    check_sound(audio)
     audio = until(audio, picture.start_ticks / picture.timescale + picture.duration)
     cuts = starts_at(audio, shown_at(video, starts))
     sound = delivery.publish(
@@ -103,6 +106,18 @@ def check_start(track: MovieTrack) -> None:
         raise CutError(f"a track begins {float(track.delay):.2f} s late")
     if track.handler == "vide" and track.first_pts < track.media_time:
         raise CutError("the edit list hides the first pictures")
+
+
+def check_sound(track: MovieTrack) -> None:
+    """Frames of equal length that an encoder could have made; a broken index or a cut by edit lists makes others, which
+    are heard as noise or not at all. Raises CutError."""
+    lengths = sorted(sample.duration for sample in track.samples[:-1])
+    usual = lengths[len(lengths) // 2] if lengths else 0
+    if any(not 0.5 * usual <= length <= usual + MAX_OFFSET * track.timescale for length in lengths):
+        raise CutError("the frames of the sound do not follow each other")
+    most = MAX_AAC_BYTES * max(1, track.channels)
+    if any(not 0 < sample.size <= most for sample in track.samples):
+        raise CutError("the frames of the sound have impossible sizes")
 
 
 def until(track: MovieTrack, seconds: float) -> MovieTrack:

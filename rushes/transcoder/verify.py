@@ -80,8 +80,15 @@ def declared_seconds(facts: SourceFacts) -> float:
     anywhere), by what the file says; the whole file's length where the video stream does not say."""
     if facts.video is None or not facts.video.duration:
         return facts.duration
-    zero = min([facts.video.start, *(stream.start for stream in facts.audio)])
-    return facts.video.start - zero + facts.video.duration
+    return lead_seconds(facts) + facts.video.duration
+
+
+def lead_seconds(facts: SourceFacts) -> float:
+    """By how much the picture begins after the asset's time zero; its first frame fills them. 0 where the picture's own
+    length is not known: the file's whole length has them in it."""
+    if facts.video is None or not facts.video.duration:
+        return 0.0
+    return facts.video.start - min([facts.video.start, *(stream.start for stream in facts.audio)])
 
 
 def missing_seconds(declared: float, decoded: float, errors: int = 0) -> float:

@@ -11,7 +11,7 @@ from rushes.clock import SystemClock
 from rushes.errors import REASONS, Blame
 from rushes.noun import Reason
 from rushes.workers.children import Child
-from rushes.workers.order import Done, Failed, Order, Progress
+from rushes.workers.order import Done, Failed, Order, Progress, Ready
 
 GRACE = 120.0
 """Seconds a child may take beyond the tool's own wall limit: fetching, verifying and storing are its own."""
@@ -32,49 +32,51 @@ class Attempt:
         self._order = order
         self._heartbeat = heartbeat
         self._progress = 0.0
+        self._answered = False
 
     async def run(self) -> Ended:
-        """How it ended. On every way out but `Done` and `Failed` from the child itself, the child is dead."""
+        """How it ended. Unless the child itself answered, it is dead then: what it would say next is not for others."""
         try:
-            await self._child.give(self._order)
             async with asyncio.timeout(self._order.tools.limits.wall + GRACE):
+                await self._child.give(self._order)
                 return await self._converse()
         except TimeoutError:
-            await self._child.kill()
             return failed("over_limit_time", Blame.TRANSIENT)
         except (BrokenPipeError, ConnectionResetError):
             return failed("tool_killed", Blame.POISON)
-        except asyncio.CancelledError:
-            await asyncio.shield(self._child.kill())
-            raise
+        finally:
+            if not self._answered:
+                await asyncio.shield(self._child.kill())
 
     async def _converse(self) -> Ended:
         clock = SystemClock()
         last = clock.monotonic()
         while True:
-            stopped = None
-            try:
-                message = await asyncio.wait_for(self._child.hear(), self._heartbeat)
-            except TimeoutError:
-                message = Progress(fraction=self._progress)
-            match message:
-                case Done() | Failed():
-                    return message
+            match await self._hear():
+                case (Done() | Failed()) as answer:
+                    self._answered = True
+                    return answer
                 case None:
-                    await self._child.kill()
                     return failed("tool_killed", Blame.POISON)
-                case Progress():
-                    self._progress = max(self._progress, message.fraction)
+                case Progress(fraction=fraction):
+                    self._progress = max(self._progress, fraction)
             if clock.monotonic() - last >= self._heartbeat:
                 last = clock.monotonic()
                 stopped = await self._beat()
-            if stopped is not None:
-                await self._child.kill()
-                return stopped
+                if stopped is not None:
+                    return stopped
+
+    async def _hear(self) -> Ready | Progress | Done | Failed | None:
+        """The child's next message; no news is as much as the last news. (`wait_for` may swallow a cancellation.)"""
+        try:
+            async with asyncio.timeout(self._heartbeat):
+                return await self._child.hear()
+        except TimeoutError:
+            return Progress(fraction=self._progress)
 
     async def _beat(self) -> Ended | None:
         """Renew the lease; a reason to stop, if there is one."""
-        if self._child.memory() > self._order.tools.limits.memory:
+        if await asyncio.to_thread(self._child.memory) > self._order.tools.limits.memory:
             return failed("over_limit_memory", Blame.PERMANENT)
         try:
             answer = await asyncio.to_thread(self._pipeline.renew, self._order.job, self._progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -22,30 +23,58 @@ PASSED_ON = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "HOME", "PYTHONP
 """All a child sees of the environment: no credentials, no settings."""
 
 
+START_PATIENCE = 20.0
+"""Seconds a child may take to do its imports; less than a lease, for a step may be waiting for it."""
+log = logging.getLogger("rushes.worker")
+
+
+class NoChild(Exception):
+    """This machine could not start a child now (no memory, no processes left); it says nothing about any step."""
+
+
 class Child:
     """One process in a session of its own. `kill` ends it and all that it started."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
         self._served = 0
+        self._killed = False
 
     @classmethod
     async def start(cls, environment: Mapping[str, str]) -> Child:
-        """Must run in the thread that lives as long as the worker: a child dies with the thread that made it."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "rushes.workers.child", str(os.getpid()),
-            stdin=PIPE, stdout=PIPE, start_new_session=True, limit=LINE_LIMIT,
-            env={name: environment[name] for name in PASSED_ON if name in environment},
-        )  # fmt: skip
+        """Must run in the thread that lives as long as the worker: a child dies with the thread that made it.
+
+        Raises NoChild; then, as when it is cancelled, no process is left.
+        """
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "rushes.workers.child", str(os.getpid()),
+                stdin=PIPE, stdout=PIPE, start_new_session=True, limit=LINE_LIMIT,
+                env={name: environment[name] for name in PASSED_ON if name in environment},
+            )  # fmt: skip
+        except OSError as error:
+            raise NoChild(f"a child process could not be started: {error}") from error
         child = cls(process)
-        if isinstance(await child.hear(), Ready):
-            return child
+        try:
+            async with asyncio.timeout(START_PATIENCE):
+                if isinstance(await child.hear(), Ready):
+                    return child
+        except TimeoutError:
+            pass
+        except BaseException:
+            await asyncio.shield(child.kill())
+            raise
         await child.kill()
-        raise RuntimeError("a child process did not start; its messages are in the log above")
+        raise NoChild("a child process did not become ready; its messages are in the log above")
 
     @property
     def usable(self) -> bool:
-        return self._process.returncode is None and self._served < ORDERS_PER_CHILD
+        return not self._killed and self._process.returncode is None and self._served < ORDERS_PER_CHILD
+
+    @property
+    def pid(self) -> int:
+        """The process, its session and its process group."""
+        return self._process.pid
 
     async def give(self, order: Order) -> None:
         self._served += 1
@@ -72,9 +101,11 @@ class Child:
         return total
 
     async def kill(self) -> None:
-        """End the process group. Tools below run with die-with-parent, so they go too."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        """End the process group. Tools below run with die-with-parent, so they go too. Again is harmless."""
+        if not self._killed:  # once only: later the number may be somebody else's
+            self._killed = True
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         await self._process.wait()
 
 
@@ -86,18 +117,25 @@ class Children:
         self._environment = environment
         self._idle: list[Child] = []
         self._warming: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     def warm(self) -> None:
         """Start as many as are missing, in the background."""
-        for _ in range(self._spare - len(self._idle) - len(self._warming)):
+        self._idle[:] = [child for child in self._idle if child.usable]
+        for _ in range(0 if self._closed else self._spare - len(self._idle) - len(self._warming)):
             task = asyncio.create_task(self._add())
             self._warming.add(task)
             task.add_done_callback(self._warming.discard)
 
     async def _add(self) -> None:
-        self._idle.append(await Child.start(self._environment))
+        try:
+            child = await Child.start(self._environment)
+            self._idle.append(child)
+        except NoChild as error:
+            log.warning("%s", error)  # whoever needs one starts it then
 
     async def take(self) -> Child:
+        """A child that is ready. Raises NoChild."""
         while self._idle:
             child = self._idle.pop()
             if child.usable:
@@ -106,12 +144,14 @@ class Children:
         return await Child.start(self._environment)
 
     async def put_back(self, child: Child) -> None:
-        if child.usable and len(self._idle) < self._spare:
+        if child.usable and not self._closed and len(self._idle) < self._spare:
             self._idle.append(child)
         else:
             await child.kill()
 
     async def close(self) -> None:
+        """Kill them; children that are still out are killed when they come back."""
+        self._closed = True
         for task in list(self._warming):
             task.cancel()
         await asyncio.gather(*self._warming, return_exceptions=True)

@@ -6,17 +6,19 @@ It runs in one long-lived event loop in the main thread: children die with the t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rushes.catalog.database import DatabaseUnavailable
 from rushes.catalog.pipeline import Pipeline
 from rushes.catalog.records import Claim
+from rushes.clock import Clock, SystemClock
 from rushes.engine.job import Job, ToolSettings
 from rushes.engine.kinds import KINDS
 from rushes.errors import OPERATOR_REASONS, Blame, StepFailure
@@ -25,7 +27,7 @@ from rushes.storage.open import open_store
 from rushes.storage.workspace import Workspace
 from rushes.workers.attempt import Attempt, Ended, Lost, failed
 from rushes.workers.child import perform
-from rushes.workers.children import Children
+from rushes.workers.children import Children, NoChild
 from rushes.workers.doorbell import Listener
 from rushes.workers.order import Done, Failed, Order
 
@@ -35,6 +37,8 @@ LIGHT_SLOTS = 2
 LOOK_EVERY = 2.0
 """Seconds between looks without a ring."""
 RECONCILE_EVERY = 5.0
+NO_CHILD_PAUSE = 5.0
+"""Seconds a slot rests when the machine could not start a child for it."""
 log = logging.getLogger("rushes.worker")
 T = TypeVar("T")
 
@@ -52,6 +56,7 @@ class Plant:
     heartbeat: float = 1.0
     keep_originals: float = -1.0
     """Days; negative: for ever."""
+    clock: Clock = field(default_factory=SystemClock)
 
 
 class Worker:
@@ -65,43 +70,45 @@ class Worker:
         self._children = Children(min(slots, 2) + LIGHT_SLOTS, os.environ)
         self._running: set[asyncio.Task[None]] = set()
         self._sleepers: list[asyncio.Event] = []
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     async def run(self) -> None:
         """Work until `stop`; then give back what is running and leave."""
         shutil.rmtree(self._plant.scratch, ignore_errors=True)
         self._children.warm()
-        loops = [
-            asyncio.create_task(self._listen()),
-            asyncio.create_task(self._reconcile()),
-            asyncio.create_task(self._dispatch(self._light, LIGHT_SLOTS)),
-            asyncio.create_task(self._dispatch(self._heavy, self._slots)),
-        ]
+        shares = [(self._light, LIGHT_SLOTS), (self._heavy, self._slots)]
+        dispatchers = [asyncio.create_task(self._dispatch(pools, slots)) for pools, slots in shares if pools]
+        background = [asyncio.create_task(loop()) for loop in (self._stopping.wait, self._listen, self._reconcile)]
         try:
-            await asyncio.gather(*loops)
+            ended, _ = await asyncio.wait((*background, *dispatchers), return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()  # a loop that broke ends the worker, loudly
         finally:
-            await self._wind_up(loops)
+            await self._wind_up(background, dispatchers)
 
-    async def _wind_up(self, loops: list[asyncio.Task[None]]) -> None:
-        for task in (*loops, *self._running):
-            task.cancel()
-        await asyncio.gather(*loops, *self._running, return_exceptions=True)
+    async def _wind_up(
+        self, background: Sequence[asyncio.Task[Any]], dispatchers: Sequence[asyncio.Task[None]]
+    ) -> None:
+        """Dispatchers end by themselves, for a claim that is under way must find its attempt; attempts give back."""
+        self.stop()
+        await _ended(background)
+        await asyncio.gather(*dispatchers, return_exceptions=True)
+        await _ended(self._running)
         await self._children.close()
-        await asyncio.to_thread(self._plant.pipeline.leave, self._plant.name)
+        with contextlib.suppress(DatabaseUnavailable):
+            await asyncio.to_thread(self._plant.pipeline.leave, self._plant.name)
 
     def stop(self) -> None:
         """Drain: claim nothing more; steps in hand are given back unharmed."""
-        self._stopping = True
+        self._stopping.set()
         self._wake()
-        for task in self._running:
-            task.cancel()
 
     @property
     def busy(self) -> int:
         return len(self._running)
 
     async def _listen(self) -> None:
-        while not self._stopping:
+        while True:
             await self._plant.listener.wait(LOOK_EVERY)
             self._wake()
 
@@ -110,21 +117,37 @@ class Worker:
             sleeper.set()
 
     async def _reconcile(self) -> None:
-        pools = [*self._light, *self._heavy]
-        while not self._stopping:
+        """Say that we are here, and look after those who are not.
+
+        After a time in which nothing could be said by anybody (the machine slept, the disk was full) the others get a
+        round to speak before they are taken for dead.
+        """
+        pools, last, waited = [*self._light, *self._heavy], self._plant.clock.now(), False
+        while True:
             await _outlast(lambda: self._plant.pipeline.report(self._plant.name, pools, self._slots))
-            lost = await _outlast(self._plant.pipeline.reconcile)
+            waited = not waited and self._plant.clock.now() - last > 2 * RECONCILE_EVERY
+            last = self._plant.clock.now()
+            if not waited:
+                await _outlast(self._take_back)
+            await asyncio.sleep(RECONCILE_EVERY)
+
+    def _take_back(self) -> None:
+        try:
+            lost = self._plant.pipeline.reconcile()
             if lost:
                 log.warning("took back %d steps of silent workers", lost, extra={"worker": self._plant.name})
-            await _outlast(lambda: self._plant.pipeline.housekeep(self._plant.keep_originals))
-            await asyncio.sleep(RECONCILE_EVERY)
+            self._plant.pipeline.housekeep(self._plant.keep_originals)
+        except DatabaseUnavailable:
+            raise
+        except Exception:  # what is wrong with one row must not stop the work on all others
+            log.exception("the house could not be kept", extra={"worker": self._plant.name})
 
     async def _dispatch(self, pools: Sequence[Pool], slots: int) -> None:
         """Fill the slots; sleep until the bell rings, a step ends, or it is time to look again."""
         wake = asyncio.Event()
         self._sleepers.append(wake)
         mine: set[asyncio.Task[None]] = set()
-        while pools and not self._stopping:
+        while not self._stopping.is_set():
             wake.clear()
             claim = await self._claim(pools) if len(mine) < slots else None
             if claim is None:
@@ -137,26 +160,52 @@ class Worker:
             task.add_done_callback(lambda _: self._wake())
 
     async def _claim(self, pools: Sequence[Pool]) -> Claim | None:
-        return await _outlast(lambda: self._plant.pipeline.claim(pools, self._plant.name))
+        try:
+            return await asyncio.to_thread(self._plant.pipeline.claim, pools, self._plant.name)
+        except DatabaseUnavailable as error:
+            log.warning("nothing can be claimed now: %s", error)
+            return None
 
     async def _attempt(self, job: Job) -> None:
         """One step from claim to its end in the catalog."""
         try:
             ended = await self._inline(job) if KINDS[job.kind].inline else await self._in_child(job)
         except asyncio.CancelledError:
-            await asyncio.to_thread(self._plant.pipeline.release, job, "released")
+            await self._give_back(job)
             raise
+        except NoChild as error:
+            log.warning("%s; the step is given back", error, extra={"asset": job.asset, "step": job.key})
+            await self._give_back(job)
+            await asyncio.sleep(NO_CHILD_PAUSE)
+            return
         except Exception as error:  # a fault of ours must end the attempt, not leave its lease to expire
             log.exception("the attempt broke", extra={"asset": job.asset, "step": job.key})
             ended = failed("internal", Blame.TRANSIENT, repr(error))
-        await _outlast(lambda: self._record(job, ended))
+        await self._settle(job, ended)
+
+    async def _give_back(self, job: Job) -> None:
+        try:
+            await asyncio.to_thread(self._plant.pipeline.release, job, "released")
+        except DatabaseUnavailable as error:
+            log.warning("a step could not be given back (%s); its lease will expire", error, extra={"step": job.key})
+
+    async def _settle(self, job: Job, ended: Ended) -> None:
+        try:
+            await _outlast(lambda: self._record(job, ended))
+        except Exception as error:  # a result that the catalog cannot take is a failed attempt, not one that is lost
+            log.exception("the result was not taken", extra={"asset": job.asset, "step": job.key})
+            broken = failed("internal", Blame.TRANSIENT, repr(error))
+            await _outlast(lambda: self._record(job, broken))
 
     async def _inline(self, job: Job) -> Ended:
-        workspace = Workspace(open_store(self._plant.storage), self._plant.scratch, self._plant.tools)
-        try:
-            return Done(result=perform(job, workspace), cpu_seconds=0.0)
-        except StepFailure as failure:
-            return Failed.of(failure, 0.0)
+        def work() -> Ended:
+            try:
+                workspace = Workspace(open_store(self._plant.storage), self._plant.scratch, self._plant.tools)
+                return Done(result=perform(job, workspace), cpu_seconds=0.0)
+            except StepFailure as failure:
+                return Failed.of(failure, 0.0)
+
+        return await asyncio.to_thread(work)
 
     async def _in_child(self, job: Job) -> Ended:
         scratch = self._plant.scratch / f"{job.step_id}-{job.fence}"
@@ -166,8 +215,8 @@ class Worker:
             return await Attempt(self._plant.pipeline, child, order, self._plant.heartbeat).run()
         finally:
             await asyncio.shield(self._children.put_back(child))
-            shutil.rmtree(scratch, ignore_errors=True)
             self._children.warm()
+            await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
 
     def _record(self, job: Job, ended: Ended) -> None:
         pipeline, about = self._plant.pipeline, {"asset": job.asset, "step": job.key, "worker": self._plant.name}
@@ -198,3 +247,11 @@ async def _outlast(action: Callable[[], T]) -> T:
             log.warning("the catalog did not answer (%s); trying again in %.1f s", error, delay)
             await asyncio.sleep(delay)
             delay = min(5.0, delay * 2)
+
+
+async def _ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until they are over."""
+    waited = list(tasks)
+    for task in waited:
+        task.cancel()
+    await asyncio.gather(*waited, return_exceptions=True)

@@ -187,6 +187,14 @@ async def test_the_feed_can_be_replayed_from_any_point(house) -> None:
     assert [item["id"] for item in whole["items"]] == [event.id for event in stored]
 
 
+@pytest.mark.parametrize("after", [-1, 2**63, 10**30])
+async def test_a_place_in_the_feed_that_cannot_be_is_refused(house, after: int) -> None:
+    async with house.client() as client:
+        answer = await client.get("/v1/events", params={"after": str(after)})
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "invalid_request"
+
+
 async def test_a_failed_asset_says_why(house) -> None:
     asset = house.ingested()
     house.change(asset, state=AssetState.FAILED, reason=Reason(code="not_media", message="Not a video."))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import av
 import numpy as np
 import pytest
 
@@ -91,6 +92,36 @@ def test_the_length_asked_for_wins_over_the_declared_one(stage, make_clip):
     place = stage(make_clip("mono.mp4", *BARS, *tone(5), *X264, "-c:a", "aac", "-ac", "1"))
     _, samples = place.sound(place.audio(duration=3.0).tracks[0])
     assert len(samples) / RATE == pytest.approx(3, abs=AAC_FRAME)
+
+
+def test_sound_is_as_long_as_a_picture_that_begins_late(stage, make_clip):
+    # Given a picture that begins two seconds after the sound, and the engine's word that it lasts five
+    source = make_clip(
+        "late-picture.mkv", "-itsoffset", "2", *BARS, *tone(7), "-map", "0:v", "-map", "1:a", *X264, "-c:a", "aac"
+    )
+    place = stage(source)
+    assert place.facts.video.duration == pytest.approx(5, abs=0.05)
+    # Then it fills the two seconds of held picture as well
+    _, samples = place.sound(place.audio(duration=place.facts.video.duration).tracks[0])
+    assert len(samples) / RATE == pytest.approx(7, abs=0.05)
+    assert loudness(samples, 6, 6.9) > 0.05
+
+
+def test_a_short_gap_in_the_sound_does_not_shift_what_follows(stage, make_clip):
+    # Given fragments without edit lists, whose sound jumps by 59 ms after its first frame, and a beep at 2 s
+    source = make_clip(
+        "fragments.mp4",
+        *(*BARS, *tone(5), "-filter:a", "volume='between(t,2,2.5)':eval=frame"),
+        *("-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-c:a", "aac"),
+        *("-movflags", "frag_keyframe+empty_moov"),
+    )
+    place = stage(source)
+    with av.open(str(source)) as container:
+        frames = [(frame.time, np.abs(frame.to_ndarray()).max()) for frame in container.decode(audio=0)]
+    recorded = next(time for time, level in frames if level > 0.03)
+    _, samples = place.sound(place.audio().tracks[0])
+    heard = np.flatnonzero(np.abs(samples[:, 0]) > 0.03)[0] / RATE
+    assert recorded - 0.01 <= heard <= recorded + 0.035
 
 
 def test_each_language_is_a_track(stage, make_clip):

@@ -68,6 +68,13 @@ def test_changes_from_foreign_pages_are_refused_without_keys() -> None:
     assert tenant_of(request(OPEN, foreign, "GET")) == "default"
 
 
+@pytest.mark.parametrize("origin", ["null", "http://[", "nonsense", "http://"])
+def test_changes_from_pages_without_a_name_are_refused_without_a_public_url_too(origin: str) -> None:
+    with pytest.raises(NotAllowed) as refused:
+        tenant_of(request(Settings(auth="off"), {"Origin": origin}, "POST"))
+    assert refused.value.code == "cross_site"
+
+
 def test_changes_from_our_own_pages_are_taken() -> None:
     for origin in ("http://127.0.0.1:8000", "http://localhost:5173", "https://video.example.com"):
         assert tenant_of(request(OPEN, {"Origin": origin}, "POST")) == "default"

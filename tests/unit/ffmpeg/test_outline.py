@@ -74,3 +74,10 @@ def test_an_index_that_claims_two_gigabytes_is_still_read() -> None:
 def test_any_bytes_end(data: bytes) -> None:
     outline(data)
     outline(FTYP + box(b"moov", data))
+
+
+def test_a_size_of_64_bits_that_no_file_can_have(tmp_path) -> None:
+    path = tmp_path / "endless.mp4"
+    path.write_bytes(struct.pack(">I4sQ", 1, b"ftyp", 2**64 - 1) + bytes(40))
+    with path.open("rb") as file:
+        assert not read_outline(file, path.stat().st_size).complete

@@ -62,7 +62,7 @@ def test_audio(small, profile):
         *words("-loglevel level+verbose -max_error_rate 1"),
         *input_args(CLIP, "mov"),
         *words("-map 0:1 -filter:a"),
-        "aresample=osr=48000:ochl=stereo:async=1:first_pts=0,apad=whole_len=96000,atrim=end_sample=96000",
+        "aresample=osr=48000:ochl=stereo:async=1:min_hard_comp=0.03:first_pts=0,apad=whole_len=96000,atrim=end_sample=96000",
         *words("-c:a aac -profile:a aac_low -b:a 128000 -ac 2 -map_metadata -1 -map_chapters -1"),
         *words("-movflags +frag_keyframe+empty_moov+delay_moov+default_base_moof -f mp4"),
         *words("-frag_duration 2000000 /out/audio.mp4"),
