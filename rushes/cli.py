@@ -257,7 +257,8 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except _USAGE_ERROR as error:
-        print(f"{error.format_message()} See `rushes --help`.", file=sys.stderr)
+        if sentence := error.format_message().rstrip("."):
+            print(f"{sentence}. See `rushes --help`.", file=sys.stderr)
         code = 64
     except (typer.Abort, KeyboardInterrupt):
         code = 130

@@ -20,12 +20,20 @@ from rushes.api.takedown import hide
 from rushes.errors import Refused
 from rushes.keys import is_id
 from rushes.model import Asset
-from rushes.states import AssetState
+from rushes.packaging.takedown import unpublish
+from rushes.states import Action, AssetState
 
 router = APIRouter(prefix="/v1/assets", tags=["assets"], responses=RESPONSES)
 
 AssetId = Annotated[str, Path(description="26 letters and digits", max_length=64)]
 _Value = Annotated[str, Field(max_length=1024)]
+
+
+class Decision(BaseModel):
+    """What a moderator decides."""
+
+    model_config = ConfigDict(extra="forbid")
+    action: Action
 
 
 class AssetChange(BaseModel):
@@ -100,6 +108,22 @@ async def retry(request: Request, services: WithServices, tenant: Tenant, asset:
 @router.post("/{asset}/cancel", response_model=AssetView, summary="Stop the work")
 async def cancel(request: Request, services: WithServices, tenant: Tenant, asset: AssetId) -> Response:
     return await _acted(request, services, tenant, asset, services.catalog.cancel)
+
+
+@router.post("/{asset}/verdict", response_model=AssetView, summary="Decide over the policy")
+async def decide(
+    request: Request, services: WithServices, tenant: Tenant, asset: AssetId, wanted: Decision
+) -> Response:
+    """A moderator's decision, from now on stronger than the policy, and reversible. Holding or blocking is true when this
+    answers; publishing when the pointer has been written. 409 `no_build` while there is nothing to decide on."""
+
+    def act(identity: str) -> Asset:
+        decided = services.catalog.decide(identity, wanted.action)
+        if wanted.action is not Action.PUBLISH:
+            unpublish(services.store, identity)
+        return decided
+
+    return await _acted(request, services, tenant, asset, act)
 
 
 @router.get("/{asset}/why", summary="What it is waiting for")

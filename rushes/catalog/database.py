@@ -106,7 +106,7 @@ class Database:
                     raise
                 if clock.monotonic() > deadline:
                     raise DatabaseUnavailable(f"the database stayed locked for {LOCK_PATIENCE:.0f} s") from error
-            pause(random.uniform(0.0002, 0.003))  # noqa: S311 - spreads waiters, keeps no secret
+            pause(random.uniform(0.0001, 0.0006))  # noqa: S311 - spreads waiters, keeps no secret
 
     def migrate(self) -> list[str]:
         """Bring the schema up to date; gives the names of the migrations that were applied."""

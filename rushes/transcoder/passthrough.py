@@ -22,8 +22,11 @@ from rushes.transcoder.verify import declared_seconds, missing_seconds
 
 MAX_OFFSET = 0.1
 """Seconds by which the sound may begin after the picture; more needs an encode."""
-MAX_AAC_BYTES = 768
-"""Of one frame and channel: 6144 bits (ISO/IEC 14496-3 section 4.5.3.3)."""
+SHORTEST_AAC = 0.009
+"""Seconds: 960 samples at the highest rate, 96 kHz, are 10 ms."""
+MAX_AAC_BYTES = 8191
+"""Of one frame: ADTS has 13 bits for it (ISO/IEC 14496-3 section 1.A.2.2). The 768 bytes a channel of the decoder's buffer
+are no bound in practice: encoders exceed them now and then."""
 
 
 def run(job: Job, workspace: Workspace) -> TracksResult | Skipped:
@@ -67,6 +70,8 @@ def _tracks(delivery: Delivery, source: Input, movie: Movie) -> tuple[Track, ...
     missing = missing_seconds(declared_seconds(source.facts), video.ticks / video.timescale)
     if missing:
         raise CutError(f"{missing:.1f} s are missing at the end")
+    if video.ticks / video.timescale - declared_seconds(source.facts) > MAX_OFFSET + 1 / facts.fps:
+        raise CutError("the edit list hides the last pictures")  # a copy would show what the creator has cut off
     picture = delivery.publish(
         "source",
         video,
@@ -113,10 +118,11 @@ def check_sound(track: MovieTrack) -> None:
     are heard as noise or not at all. Raises CutError."""
     lengths = sorted(sample.duration for sample in track.samples[:-1])
     usual = lengths[len(lengths) // 2] if lengths else 0
+    if lengths and usual < SHORTEST_AAC * track.timescale:
+        raise CutError("the frames of the sound are too short")
     if any(not 0.5 * usual <= length <= usual + MAX_OFFSET * track.timescale for length in lengths):
         raise CutError("the frames of the sound do not follow each other")
-    most = MAX_AAC_BYTES * max(1, track.channels)
-    if any(not 0 < sample.size <= most for sample in track.samples):
+    if any(not 0 < sample.size <= MAX_AAC_BYTES for sample in track.samples):
         raise CutError("the frames of the sound have impossible sizes")
 
 

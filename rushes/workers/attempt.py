@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from rushes.catalog.database import DatabaseUnavailable
 from rushes.catalog.pipeline import Answer, Pipeline
-from rushes.clock import SystemClock
+from rushes.clock import Clock, SystemClock
 from rushes.errors import REASONS, Blame
 from rushes.noun import Reason
 from rushes.workers.children import Child
@@ -15,6 +15,9 @@ from rushes.workers.order import Done, Failed, Order, Progress, Ready
 
 GRACE = 120.0
 """Seconds a child may take beyond the tool's own wall limit: fetching, verifying and storing are its own."""
+SHORTEST_SILENCE = 10.0
+"""Seconds without any message after which a child may be taken for stuck, however short the stall limit is."""
+SILENCE = Progress(fraction=0.0)
 
 
 class Lost(StrEnum):
@@ -26,11 +29,14 @@ Ended = Done | Failed | Lost
 
 
 class Attempt:
-    def __init__(self, pipeline: Pipeline, child: Child, order: Order, heartbeat: float) -> None:
+    def __init__(
+        self, pipeline: Pipeline, child: Child, order: Order, heartbeat: float, clock: Clock | None = None
+    ) -> None:
         self._pipeline = pipeline
         self._child = child
         self._order = order
         self._heartbeat = heartbeat
+        self._clock = clock or SystemClock()
         self._progress = 0.0
         self._answered = False
 
@@ -49,10 +55,14 @@ class Attempt:
                 await asyncio.shield(self._child.kill())
 
     async def _converse(self) -> Ended:
-        clock = SystemClock()
-        last = clock.monotonic()
+        clock = self._clock
+        last = heard = clock.monotonic()
         while True:
-            match await self._hear():
+            message = await self._hear()
+            heard = clock.monotonic() if message is not SILENCE else heard
+            if clock.monotonic() - heard > max(SHORTEST_SILENCE, self._order.tools.limits.stall):
+                return failed("stalled", Blame.TRANSIENT, "the child gave no sign of life")
+            match message:
                 case (Done() | Failed()) as answer:
                     self._answered = True
                     return answer
@@ -67,12 +77,12 @@ class Attempt:
                     return stopped
 
     async def _hear(self) -> Ready | Progress | Done | Failed | None:
-        """The child's next message; no news is as much as the last news. (`wait_for` may swallow a cancellation.)"""
+        """The child's next message, or SILENCE. (`wait_for` may swallow a cancellation.)"""
         try:
             async with asyncio.timeout(self._heartbeat):
                 return await self._child.hear()
         except TimeoutError:
-            return Progress(fraction=self._progress)
+            return SILENCE
 
     async def _beat(self) -> Ended | None:
         """Renew the lease; a reason to stop, if there is one."""

@@ -13,6 +13,7 @@ import resource
 import shutil
 import signal
 import sys
+import threading
 import traceback
 from typing import TextIO
 
@@ -31,6 +32,8 @@ from rushes.workers.order import Done, Failed, Order, Progress, Ready
 PR_SET_PDEATHSIG = 1
 PROGRESS_EVERY = 0.2
 """Seconds between two progress messages at the least."""
+PULSE_EVERY = 1.0
+"""Seconds between signs of life: a child that is stopped or stuck in native code gives none."""
 
 
 def main() -> None:
@@ -61,9 +64,9 @@ def _serve(order: Order, talk: TextIO) -> None:
     order.scratch.mkdir(parents=True, exist_ok=True)
     with metered() as tools:
         try:
-            reporter = _Reporter(talk, SystemClock())
-            workspace = Workspace(open_store(order.storage), order.scratch, order.tools, reporter)
-            result = perform(order.job, workspace)
+            with _Reporter(talk, SystemClock()) as reporter:
+                workspace = Workspace(open_store(order.storage), order.scratch, order.tools, reporter)
+                result = perform(order.job, workspace)
             _say(talk, Done(result=result, cpu_seconds=_own_cpu() - before + tools.cpu_seconds))
         except StepFailure as failure:
             _say(talk, Failed.of(failure, _own_cpu() - before + tools.cpu_seconds))
@@ -91,18 +94,39 @@ def perform(job: Job, workspace: Workspace) -> Result:
 
 
 class _Reporter:
-    """Sends progress, but not at every call."""
+    """Sends progress, but not at every call; and the last one again now and then from a thread, as a sign of life."""
 
     def __init__(self, talk: TextIO, clock: Clock) -> None:
         self._talk = talk
         self._clock = clock
         self._last = 0.0
+        self._fraction = 0.0
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+
+    def __enter__(self) -> _Reporter:
+        threading.Thread(target=self._pulse, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._over.set()
 
     def __call__(self, fraction: float) -> None:
         now = self._clock.monotonic()
+        self._fraction = max(0.0, min(1.0, fraction))
         if now - self._last >= PROGRESS_EVERY:
             self._last = now
-            _say(self._talk, Progress(fraction=max(0.0, min(1.0, fraction))))
+            self._send()
+
+    def _pulse(self) -> None:
+        while not self._over.wait(PULSE_EVERY):
+            self._send()
+
+    def _send(self) -> None:
+        with self._lock:
+            if not self._over.is_set():  # nothing may come after the answer
+                _say(self._talk, Progress(fraction=self._fraction))
 
 
 if __name__ == "__main__":

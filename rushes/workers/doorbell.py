@@ -66,7 +66,8 @@ class LocalListener:
 
     async def wait(self, timeout: float) -> bool:  # noqa: ASYNC109 - see Listener
         try:
-            await asyncio.wait_for(self._rung.wait(), timeout)
+            async with asyncio.timeout(timeout):  # `wait_for` would lose a cancellation that comes with the ring
+                await self._rung.wait()
         except TimeoutError:
             return False
         self._rung.clear()
@@ -91,7 +92,8 @@ class MemoryDoorbell:
     async def wait(self, timeout: float) -> bool:  # noqa: ASYNC109 - see Listener
         self._loop = asyncio.get_running_loop()
         try:
-            await asyncio.wait_for(self._rung.wait(), timeout)
+            async with asyncio.timeout(timeout):  # `wait_for` would lose a cancellation that comes with the ring
+                await self._rung.wait()
         except TimeoutError:
             return False
         self._rung.clear()

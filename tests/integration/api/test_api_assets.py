@@ -213,3 +213,16 @@ async def test_openapi_tells_of_the_asset_and_of_problems(house) -> None:
     assert spec["components"]["schemas"]["AssetView"]["properties"].keys() >= SURFACE
     assert pointer_key("{asset}", "x").rsplit("/", 1)[0] + "/{path}" == "media/{asset}/{path}"
     assert "/media/{asset}/{path}" in spec["paths"]
+
+
+async def test_a_moderator_decides_over_the_policy(house) -> None:
+    asset = house.built(Publication.PUBLISHED)
+    async with house.client() as client:
+        held = await client.post(f"/v1/assets/{asset.id}/verdict", json={"action": "hold"})
+        assert (held.status_code, held.json()["publication"]) == (200, "held")
+        assert held.json()["verdict"]["rules"] == ["override"]
+        assert (await client.get(f"/media/{asset.id}/master.m3u8")).status_code == 404
+        wrong = await client.post(f"/v1/assets/{asset.id}/verdict", json={"action": "maybe"})
+        assert wrong.status_code == 422
+        nothing = await client.post(f"/v1/assets/{house.ingested().id}/verdict", json={"action": "publish"})
+        assert (nothing.status_code, nothing.json()["code"]) == (409, "no_build")

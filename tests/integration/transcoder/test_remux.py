@@ -80,6 +80,22 @@ def test_a_cut_off_start_is_left_to_the_encode(stage, make_clip):
     assert isinstance(stage(source).remux(), Skipped)
 
 
+def test_a_cut_off_end_is_left_to_the_encode(stage, make_clip):
+    # Given a clip of which an editor hides the second half by its edit list, all pictures still being there
+    plain = make_clip("silent9.mp4", *bars(9), *X264, "-g", "60", "-flags", "+cgop")
+    data = bytearray(plain.read_bytes())
+    at = data.index(b"elst") + 12  # past version, flags and count: the duration of the only edit
+    shown = int.from_bytes(data[at : at + 4])
+    data[at : at + 4] = (shown // 2).to_bytes(4)
+    source = plain.with_name("halved9.mp4")
+    source.write_bytes(data)
+    place = stage(source)
+    assert place.facts.video.duration == pytest.approx(4.5, abs=0.1)
+    result = place.remux()
+    assert isinstance(result, Skipped)
+    assert "hides the last pictures" in result.reason.message
+
+
 def test_sound_after_the_last_picture_is_left_out(stage, make_clip):
     source = make_clip("longer-sound.mp4", *bars(4), *TONE, *X264, "-g", "60", "-flags", "+cgop", "-c:a", "aac")
     picture, sound = stage(source).remux().tracks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import logging
 import os
 import signal
 from collections.abc import Callable
@@ -185,8 +185,13 @@ async def test_two_uploads_at_once_are_both_published(works: Works, quick_clip: 
 
 
 async def test_work_goes_on_after_the_catalog_was_locked_for_a_while(
-    works: Works, quick_clip: Path, planted: Planted, monkeypatch: pytest.MonkeyPatch
+    works: Works,
+    quick_clip: Path,
+    planted: Planted,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    monkeypatch.setattr(logging.getLogger("rushes"), "propagate", True)
     planted('from rushes.errors import StepFailure\ndef run(job, workspace):\n    raise StepFailure("not_media")\n')
     monkeypatch.setattr("rushes.catalog.database.LOCK_PATIENCE", 0.1)
     asset = works.ingest(quick_clip)
@@ -195,8 +200,8 @@ async def test_work_goes_on_after_the_catalog_was_locked_for_a_while(
         tx.execute("UPDATE assets SET next_build = next_build")
         async with works.working(pools=(Pool.IO,)):
             await until(lambda: len(children()) == 4)
+            await until(lambda: [line for line in caplog.messages if line.startswith("nothing can be claimed now")])
             assert all(step.state is StepState.READY for step in works.catalog.steps(asset))
-            await asyncio.sleep(0.5)
     async with works.working(pools=(Pool.IO,)):
         await until(lambda: works.all_final(asset), 30)
 

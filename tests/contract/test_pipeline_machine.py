@@ -1,0 +1,224 @@
+"""The catalog under everything that may happen, in any order: a state machine that claims, ends, loses, cancels, deletes."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from rushes.catalog.pipeline import Answer
+from rushes.catalog.records import Claim
+from rushes.errors import Blame, Conflict
+from rushes.model import (
+    CleanupResult,
+    PackageResult,
+    ProbeResult,
+    PublishResult,
+    Result,
+    Skipped,
+    TracksResult,
+    Verdict,
+    VerdictResult,
+)
+from rushes.noun import Reason
+from rushes.states import Action, AssetState, Pool, Publication, StepKind, StepState
+from tests.contract.test_catalog import FACTS, LADDER, OOPS, Shop
+
+FINAL = ("done", "skipped", "failed", "cancelled")
+PICK = st.integers(min_value=0, max_value=1_000)
+
+
+def result(claim: Claim, action: Action) -> Result:
+    """What a step of this kind gives."""
+    job = claim.job
+    match job.kind:
+        case StepKind.PROBE:
+            return ProbeResult(facts=FACTS, ladder=LADDER)
+        case StepKind.ENCODE | StepKind.AUDIO | StepKind.REMUX:
+            return TracksResult(tracks=())
+        case StepKind.PACKAGE:
+            complete = job.params["phase"] != "first"
+            return PackageResult(build=job.build, tracks=(), complete=complete, bytes=1)
+        case StepKind.VERDICT:
+            return VerdictResult(verdict=Verdict(action=job.verdict_override or action, policy="p@1", rules=("r",)))
+        case StepKind.PUBLISH if job.verdict is None or job.verdict.action is Action.PUBLISH:
+            return PublishResult(build=max(1, job.build))
+        case StepKind.CLEANUP:
+            return CleanupResult(objects=1)
+        case _:
+            return Skipped(reason=Reason(code="x", message="Nothing to do."))
+
+
+class Life(RuleBasedStateMachine):
+    """Claims may be ended by their holder at any later time, also when they have long been taken away."""
+
+    @initialize()
+    def start(self) -> None:
+        self.folder = Path(tempfile.mkdtemp())
+        self.shop = Shop(self.folder)
+        self.assets: list[str] = []
+        self.claims: list[Claim] = []
+        self.done: set[str] = set()
+
+    def teardown(self) -> None:
+        if hasattr(self, "shop"):
+            self.run_dry()
+            self.shop.database.close()
+            shutil.rmtree(self.folder)
+
+    # -- what happens -------------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.assets) < 3)
+    @rule(tenant=st.sampled_from(["a", "b"]))
+    def upload(self, tenant: str) -> None:
+        self.assets.append(self.shop.upload(tenant).id)
+
+    @rule()
+    def claim(self) -> None:
+        found = self.shop.pipeline.claim(tuple(Pool), "w")
+        if found:
+            self.claims.append(found)
+
+    @precondition(lambda self: self.claims)
+    @rule(pick=PICK, action=st.sampled_from(Action))
+    def complete(self, pick: int, action: Action) -> None:
+        claim = self.one(pick)
+        self.shop.pipeline.complete(claim.job, result(claim, action), 0.1)
+
+    @rule(action=st.sampled_from([Action.PUBLISH, Action.PUBLISH, Action.HOLD]))
+    def work(self, action: Action) -> None:
+        """Claim and complete, so that assets come far."""
+        for _ in range(4):
+            found = self.shop.pipeline.claim(tuple(Pool), "w")
+            if found:
+                self.shop.pipeline.complete(found.job, result(found, action), 0.1)
+
+    @precondition(lambda self: self.claims)
+    @rule(pick=PICK, blame=st.sampled_from(Blame))
+    def fail(self, pick: int, blame: Blame) -> None:
+        self.shop.pipeline.fail(self.one(pick).job, OOPS, blame)
+
+    @precondition(lambda self: self.claims)
+    @rule(pick=PICK, how=st.sampled_from(["released", "cancelled"]))
+    def release(self, pick: int, how: str) -> None:
+        claim = self.one(pick)
+        stopped = self.shop.pipeline.renew(claim.job, 0.5) is Answer.CANCEL
+        self.shop.pipeline.release(claim.job, "cancelled" if stopped and how == "cancelled" else "released")
+
+    @rule(seconds=st.sampled_from([1, 31, 400]))
+    def time_passes(self, seconds: int) -> None:
+        self.shop.clock.advance(seconds)
+
+    @rule()
+    def reconcile(self) -> None:
+        self.shop.pipeline.reconcile()
+
+    @rule()
+    def disown(self) -> None:
+        self.shop.pipeline.disown()
+
+    @rule()
+    def housekeep(self) -> None:
+        self.shop.pipeline.housekeep(-1)
+
+    @precondition(lambda self: self.assets)
+    @rule(pick=PICK, what=st.sampled_from(["cancel", "delete", "retry", "retry"]))
+    def act(self, pick: int, what: str) -> None:
+        with contextlib.suppress(Conflict):
+            getattr(self.shop.catalog, what)(self.assets[pick % len(self.assets)])
+
+    @precondition(lambda self: self.assets)
+    @rule(pick=PICK, action=st.sampled_from(Action))
+    def decide(self, pick: int, action: Action) -> None:
+        with contextlib.suppress(Conflict):
+            self.shop.catalog.decide(self.assets[pick % len(self.assets)], action)
+
+    def one(self, pick: int) -> Claim:
+        return self.claims[pick % len(self.claims)]
+
+    # -- what always holds --------------------------------------------------------------------------------------------
+
+    def rows(self, statement: str) -> list[dict[str, object]]:
+        with self.shop.database.read() as tx:
+            return [dict(row) for row in tx.all(statement)]
+
+    @invariant()
+    def a_step_runs_once_and_its_attempts_say_so(self) -> None:
+        if not hasattr(self, "shop"):
+            return
+        rows = self.rows(
+            "SELECT s.id, s.state, s.fence, sum(a.fence IS NOT NULL AND a.outcome IS NULL) AS open,"
+            " max(a.fence) AS newest FROM steps s LEFT JOIN attempts a ON a.step = s.id GROUP BY s.id"
+        )
+        for row in rows:
+            assert (row["open"] or 0) == (1 if row["state"] == "running" else 0), row
+            assert row["newest"] in (None, row["fence"]), row
+
+    @invariant()
+    def what_is_done_stays_done(self) -> None:
+        if hasattr(self, "shop"):
+            now = {str(row["id"]) for row in self.rows("SELECT id FROM steps WHERE state = 'done'")}
+            assert self.done <= now
+            self.done = now
+
+    @invariant()
+    def waiting_steps_count_what_they_wait_for(self) -> None:
+        if not hasattr(self, "shop"):
+            return
+        rows = self.rows(
+            "SELECT s.key, s.waiting, (SELECT count(*) FROM step_after l JOIN steps d ON d.id = l.after"
+            f" WHERE l.step = s.id AND d.state NOT IN {FINAL}) AS open FROM steps s WHERE s.state = 'waiting'"
+        )
+        for row in rows:
+            assert row["waiting"] == row["open"] != 0, row
+
+    @invariant()
+    def nothing_is_public_that_may_not_be(self) -> None:
+        if not hasattr(self, "shop"):
+            return
+        for asset in self.assets:
+            noun = self.shop.catalog.asset(asset)
+            if noun.publication is Publication.PUBLISHED:
+                assert noun.state in (AssetState.PLAYABLE, AssetState.READY)
+                assert noun.verdict is None or noun.verdict.action is Action.PUBLISH
+            if noun.published_at is not None and noun.publication is not Publication.PUBLISHED:
+                assert any(key.startswith("cleanup") for key in self.shop.states(asset))
+
+    @invariant()
+    def nothing_but_cleanups_starts_for_what_has_ended(self) -> None:
+        if not hasattr(self, "shop"):
+            return
+        for asset in self.assets:
+            if self.shop.catalog.asset(asset).state in (AssetState.FAILED, AssetState.DELETED):
+                states = {key: state for key, state in self.shop.states(asset).items() if "cleanup" not in key}
+                assert not {StepState.READY, StepState.WAITING} & set(states.values()), states
+
+    @invariant()
+    def events_are_numbered_without_a_gap(self) -> None:
+        if hasattr(self, "shop"):
+            numbers = [event.seq for event in self.shop.catalog.events(limit=10_000)]
+            assert numbers == list(range(1, len(numbers) + 1))
+
+    def run_dry(self) -> None:
+        """Whatever happened: left to one patient worker, every step ends and with the steps every asset."""
+        self.shop.pipeline.disown()
+        for _ in range(500):
+            self.shop.clock.advance(400)
+            claim = self.shop.pipeline.claim(tuple(Pool), "last")
+            if claim is None:
+                break
+            self.shop.pipeline.complete(claim.job, result(claim, Action.PUBLISH), 0.1)
+        assert self.shop.pipeline.open_work() == 0
+        for asset in self.assets:
+            assert self.shop.catalog.asset(asset).state.is_final, self.shop.states(asset)
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=False
+)

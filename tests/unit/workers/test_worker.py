@@ -1,0 +1,177 @@
+"""The worker's loops with a catalog that is told what to answer: what goes wrong ends nothing and forgets nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rushes.catalog.database import DatabaseUnavailable
+from rushes.catalog.records import Claim
+from rushes.clock import ManualClock
+from rushes.engine.job import Job, ToolSettings
+from rushes.facts import SourceRef
+from rushes.settings import load_policy, load_profile
+from rushes.states import Pool, StepKind
+from rushes.workers import worker as module
+from rushes.workers.children import Children, NoChild
+from rushes.workers.doorbell import MemoryDoorbell
+from rushes.workers.worker import Plant, Worker
+
+
+class FakePipeline:
+    """Hands out its jobs once and keeps a diary; `trouble` is raised once by the call of that name."""
+
+    def __init__(self, *jobs: Job, **trouble: Exception) -> None:
+        self._jobs = list(jobs)
+        self._trouble = trouble
+        self.diary: list[str] = []
+
+    def _note(self, name: str, said: str = "") -> None:
+        self.diary.append(f"{name} {said}".strip())
+        if name in self._trouble:
+            raise self._trouble.pop(name)
+
+    def claim(self, pools: object, worker: str) -> Claim | None:
+        self._note("claim")
+        return Claim(job=self._jobs.pop(0), lease_expires=1.0) if self._jobs else None
+
+    def complete(self, job: Job, result: object, cpu_seconds: float) -> bool:
+        self._note("complete", job.key)
+        return True
+
+    def fail(self, job: Job, reason: Any, blame: object, **_: object) -> bool:
+        self._note("fail", f"{job.key} {reason.code}")
+        return True
+
+    def release(self, job: Job, how: str) -> bool:
+        self._note("release", f"{job.key} {how}")
+        return True
+
+    def reconcile(self) -> int:
+        self._note("reconcile")
+        return 0
+
+    def housekeep(self, days: float) -> int:
+        self._note("housekeep")
+        return 0
+
+    def report(self, *_: object) -> None:
+        self._note("report")
+
+    def leave(self, worker: str) -> None:
+        self._note("leave")
+
+
+def job(kind: StepKind) -> Job:
+    return Job(
+        step_id="s", key=kind.value, kind=kind, asset="a", tenant="t", fence=1, recipe="r",
+        source=SourceRef(key="k", size=1), profile=load_profile("default"), policy=load_policy("development"),
+    )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def no_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    async def none(_: Children) -> None:
+        raise NoChild("no memory")
+
+    monkeypatch.setattr(Children, "warm", lambda _: None)
+    monkeypatch.setattr(Children, "take", none)
+    monkeypatch.setattr(module, "RECONCILE_EVERY", 0.01)
+    monkeypatch.setattr(module, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(module, "NO_CHILD_PAUSE", 60.0)
+    yield
+
+
+async def work(
+    pipeline: FakePipeline, tmp_path: Path, until: Callable[[], object], clock: ManualClock | None = None
+) -> None:
+    """A worker that works until the condition holds, then drains."""
+    plant = Plant(
+        name="w", pipeline=pipeline, listener=MemoryDoorbell(), scratch=tmp_path / "scratch",  # type: ignore[arg-type] # it answers the same calls
+        storage=f"file://{tmp_path}", tools=ToolSettings(), clock=clock or ManualClock(),
+    )  # fmt: skip
+    worker = Worker(plant, (Pool.IO, Pool.PUBLISH), 1)
+    task = asyncio.create_task(worker.run())
+    with suppress(TimeoutError):
+        async with asyncio.timeout(5):
+            while not until() and not task.done():
+                await asyncio.sleep(0.005)
+    held = until()
+    worker.stop()
+    await asyncio.wait_for(task, 5)
+    assert held
+
+
+async def test_where_no_child_can_be_started_the_step_is_given_back_unharmed(tmp_path: Path) -> None:
+    pipeline = FakePipeline(job(StepKind.CHECKSUM))
+    await work(pipeline, tmp_path, lambda: "release checksum released" in pipeline.diary)
+    assert not any(entry.startswith("fail") for entry in pipeline.diary)
+
+
+async def test_a_result_that_the_catalog_cannot_take_is_a_failed_attempt(tmp_path: Path) -> None:
+    pipeline = FakePipeline(job(StepKind.VERDICT), complete=TypeError("no effect is defined"))
+    await work(pipeline, tmp_path, lambda: "fail verdict internal" in pipeline.diary)
+
+
+async def test_a_result_waits_for_a_catalog_that_is_away(tmp_path: Path) -> None:
+    pipeline = FakePipeline(job(StepKind.VERDICT), complete=DatabaseUnavailable("locked"))
+    await work(pipeline, tmp_path, lambda: pipeline.diary.count("complete verdict") == 2)
+
+
+async def test_a_catalog_that_is_away_ends_no_loop(tmp_path: Path) -> None:
+    away = DatabaseUnavailable("locked")
+    pipeline = FakePipeline(job(StepKind.VERDICT), claim=away, report=away, reconcile=away, leave=away)
+    await work(pipeline, tmp_path, lambda: "complete verdict" in pipeline.diary and "housekeep" in pipeline.diary)
+
+
+@pytest.mark.parametrize("name", ["reconcile", "housekeep"])
+async def test_trouble_with_one_row_does_not_stop_the_keeping_of_the_house(tmp_path: Path, name: str) -> None:
+    pipeline = FakePipeline(**{name: ValueError("a row that cannot be read")})
+    await work(pipeline, tmp_path, lambda: pipeline.diary.count(name) >= 2)
+
+
+async def test_a_loop_that_breaks_ends_the_worker_loudly(tmp_path: Path) -> None:
+    pipeline = FakePipeline(report=KeyError("a fault of ours"))
+    with pytest.raises(KeyError):
+        await work(pipeline, tmp_path, lambda: False)
+    assert pipeline.diary[-1] == "leave"
+
+
+async def test_after_a_sleep_of_the_machine_the_others_may_speak_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock()
+    pipeline = FakePipeline()
+    await work(pipeline, tmp_path, lambda: "reconcile" in pipeline.diary, clock)
+    awake = FakePipeline()
+    reported = awake.report
+
+    def report(*_: object) -> None:  # the machine sleeps for an hour within the second round
+        if awake.diary.count("report") == 1:
+            clock.advance(3600)
+        reported()
+
+    monkeypatch.setattr(awake, "report", report)
+    await work(awake, tmp_path, lambda: awake.diary.count("reconcile") >= 2, clock)
+    said = [entry for entry in awake.diary if entry in ("report", "reconcile")]
+    assert said[:5] == ["report", "reconcile", "report", "report", "reconcile"]
+
+
+async def test_a_ring_and_a_cancellation_at_once_do_not_lose_the_cancellation() -> None:
+    for turns in range(6):
+        bell = MemoryDoorbell()
+        task = asyncio.create_task(bell.wait(60))
+        await asyncio.sleep(0)
+        bell.ring((Pool.IO,))
+        for _ in range(turns % 3):
+            await asyncio.sleep(0)
+        task.cancel()
+        ended, _ = await asyncio.wait([task], timeout=5)
+        assert ended
+        if turns % 3 < 2:
+            assert task.cancelled()
