@@ -22,11 +22,14 @@ from rushes.keys import is_id
 from rushes.model import Asset
 from rushes.packaging.takedown import unpublish
 from rushes.states import Action, AssetState
+from rushes.text import one_line
 
 router = APIRouter(prefix="/v1/assets", tags=["assets"], responses=RESPONSES)
 
 AssetId = Annotated[str, Path(description="26 letters and digits", max_length=64)]
-_Value = Annotated[str, Field(max_length=1024)]
+_TITLE, _KEY, _VALUE = 500, 64, 1024  # characters
+_Key = Annotated[str, Field(min_length=1, max_length=_KEY)]
+_Value = Annotated[str, Field(max_length=_VALUE)]
 
 
 class Decision(BaseModel):
@@ -41,10 +44,13 @@ class AssetChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    title: str | None = Field(default=None, max_length=500)
-    metadata: dict[Annotated[str, Field(min_length=1, max_length=64)], _Value] | None = Field(
-        default=None, max_length=50, description="Replaces all metadata"
-    )
+    title: str | None = Field(default=None, max_length=_TITLE)
+    metadata: dict[_Key, _Value] | None = Field(default=None, max_length=50, description="Replaces all metadata")
+
+    def cleaned_metadata(self) -> dict[str, str] | None:
+        if self.metadata is None:
+            return None
+        return {one_line(key, _KEY): one_line(value, _VALUE) for key, value in self.metadata.items()}
 
 
 @router.get("", response_model=Page[AssetView], summary="Newest first")
@@ -83,7 +89,8 @@ async def change(
     request: Request, services: WithServices, tenant: Tenant, asset: AssetId, wanted: AssetChange
 ) -> Response:
     def act(identity: str) -> Asset:
-        return services.catalog.update(identity, title=wanted.title, metadata=wanted.metadata)
+        title = None if wanted.title is None else one_line(wanted.title, _TITLE)
+        return services.catalog.update(identity, title=title, metadata=wanted.cleaned_metadata())
 
     return await _acted(request, services, tenant, asset, act)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from rushes.catalog.records import Upload
-from rushes.ingest.metadata import clean, filename_of, readable, title_of
+from rushes.ingest.metadata import filename_of, readable, title_of
 from rushes.ingest.protocol import Creation
 from rushes.ingest.services import Services
 from rushes.ingest.store import StoreFull
 from rushes.keys import new_id
 from rushes.model import Asset
 from rushes.settings import Settings
+from rushes.text import one_line
 
 
 def admit(services: Services, tenant: str, creation: Creation) -> tuple[Upload, Asset]:
@@ -38,7 +39,7 @@ def mint(settings: Settings, tenant: str, creation: Creation, now: float) -> tup
     asset = Asset(
         id=new_id(now),
         tenant=tenant,
-        title=clean(title_of(metadata), 255),
+        title=one_line(title_of(metadata), 255),
         metadata=metadata,
         created_at=now,
         profile=settings.profile,

@@ -97,4 +97,5 @@ class Holds:
 
 async def _wait(holder: Hold, seconds: float) -> None:
     with suppress(TimeoutError):
-        await asyncio.wait_for(holder.released.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await holder.released.wait()

@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import unicodedata
 from collections.abc import Mapping
 
 from rushes.errors import Refused
+from rushes.text import one_line
 
 MAX_HEADER = 64 * 1024
 MAX_PAIRS = 64
@@ -21,8 +21,6 @@ MAX_VALUE = 1024
 MAX_NAME = 255
 
 _KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]+")  # visible ASCII without the comma
-# Marks that change the direction of text around them (Unicode Standard Annex 9): `gpj.exe` shown as `exe.jpg`.
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def parse_metadata(header: str) -> dict[str, bytes]:
@@ -51,28 +49,16 @@ def _parse_pair(item: str) -> tuple[str, bytes]:
         raise Refused("bad_metadata", f"The value of {key!r} in Upload-Metadata is not base64.") from error
 
 
-def clean(text: str, limit: int = MAX_VALUE) -> str:
-    """One line of visible text: no control or direction marks, composed (NFC), at most `limit` characters."""
-    composed = unicodedata.normalize("NFC", " ".join(text.split()))
-    visible = "".join(
-        letter for letter in composed if letter not in _BIDI and unicodedata.category(letter) not in _HIDDEN
-    )
-    return visible[:limit].strip()
-
-
-_HIDDEN = frozenset({"Cc", "Cs", "Co", "Zl", "Zp"})
-
-
 def readable(pairs: Mapping[str, bytes]) -> dict[str, str]:
     """The pairs as bounded text for the asset's record. Bytes that are not UTF-8 become replacement characters."""
     kept = list(pairs.items())[:MAX_PAIRS]
-    return {key[:MAX_KEY]: clean(value.decode("utf-8", "replace")) for key, value in kept}
+    return {key[:MAX_KEY]: one_line(value.decode("utf-8", "replace"), MAX_VALUE) for key, value in kept}
 
 
 def filename_of(metadata: Mapping[str, str]) -> str:
     """The file's own name without any path, from `filename` (tus-js-client, tuspy) or `name` (Uppy)."""
     name = metadata.get("filename") or metadata.get("name") or ""
-    return clean(re.split(r"[/\\]", name)[-1], MAX_NAME)
+    return one_line(re.split(r"[/\\]", name)[-1], MAX_NAME)
 
 
 def title_of(metadata: Mapping[str, str]) -> str:

@@ -135,7 +135,7 @@ def test_a_cut_connection_is_survived(page: Page, stub: Stub, clip: Path):
         lambda route: route.abort() if route.request.method == "PATCH" and next(cuts, False) else route.continue_(),
     )
     choose(page, clip)
-    expect(card(page).locator(".badge")).to_have_text("Published", timeout=15_000)
+    expect(card(page).locator(".badge")).to_have_text("Published", timeout=60_000)
     assert stub.uploads["up0"] == clip.read_bytes()
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -209,20 +210,27 @@ def test_a_required_sandbox_that_is_not_there_is_a_clear_error(monkeypatch) -> N
     assert detect.__wrapped__("preferred") is Mode.RLIMITS
 
 
-def test_it_works_for_a_user_without_rights(mode: Mode, tmp_path: Path) -> None:
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that anyone may read: every folder above a `tmp_path` is its owner's alone."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+def test_it_works_for_a_user_without_rights(mode: Mode, open_folder: Path) -> None:
     """As nobody: the binary and, for the launcher, the system's Python, since a private venv is not readable then."""
     python = "/usr/bin/python3"
     if os.getuid() != 0 or not Path(python).exists() or shutil.which("setpriv") is None:
         pytest.skip("needs root (to become nobody), setpriv and the system's Python")
-    binary = tmp_path / "ffmpeg"
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
+    binary = open_folder / "ffmpeg"
     shutil.copy(find_binary(), binary)
-    shutil.copy(Path(sandbox.__file__).with_name("jail.py"), tmp_path / "jail.py")
+    shutil.copy(Path(sandbox.__file__).with_name("jail.py"), open_folder / "jail.py")
     command = confine(mode, Confinement(reads=(), libraries=(binary,)), [str(binary), "-version"])
     if mode is Mode.LANDLOCK:
         command[0] = python
-        command[3] = str(tmp_path / "jail.py")
+        command[3] = str(open_folder / "jail.py")
     drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     with Process([*drop, *command], minimal_environment(mode)) as process:
         said = os.fdopen(os.dup(process.stdout), "rb").read()

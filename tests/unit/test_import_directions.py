@@ -9,7 +9,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FLOOR = {"noun", "facts", "model", "logs", "states", "keys", "errors", "settings", "profiles", "policies", "clock"}
+FLOOR = {
+    "noun",
+    "facts",
+    "model",
+    "logs",
+    "states",
+    "keys",
+    "errors",
+    "settings",
+    "profiles",
+    "policies",
+    "clock",
+    "text",
+}
 LEVELS = [
     {"floor"},
     {"isobmff", "engine"},

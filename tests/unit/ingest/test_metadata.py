@@ -11,7 +11,6 @@ from rushes.ingest.metadata import (
     MAX_HEADER,
     MAX_PAIRS,
     MAX_VALUE,
-    clean,
     filename_of,
     parse_metadata,
     readable,
@@ -68,29 +67,6 @@ def test_the_header_is_bounded() -> None:
 def test_what_is_encoded_is_read_back(pairs: dict[str, bytes]) -> None:
     header = ",".join(f"{key} {base64.b64encode(value).decode()}" for key, value in pairs.items())
     assert parse_metadata(header) == pairs
-
-
-@pytest.mark.parametrize(
-    ("text", "cleaned"),
-    [
-        ("plain", "plain"),
-        ("  two\n lines\t here ", "two lines here"),
-        ("photo\u202egpj.exe", "photogpj.exe"),  # shown as `photoexe.jpg`
-        ("\u2066a\u2069\u200f\u200eb\u061c", "ab"),
-        ("nul\x00bell\x07", "nulbell"),
-        ("e\u0301", "é"),
-        ("日本の夏 🎬", "日本の夏 🎬"),
-        ("family 👨\u200d👩\u200d👧", "family 👨\u200d👩\u200d👧"),
-        ("\ud800", ""),
-    ],
-)
-def test_text_is_freed_of_what_hides_or_reorders(text: str, cleaned: str) -> None:
-    assert clean(text) == cleaned
-
-
-@given(st.text())
-def test_cleaning_twice_changes_nothing(text: str) -> None:
-    assert clean(clean(text)) == clean(text)
 
 
 def test_values_and_their_number_are_bounded() -> None:
