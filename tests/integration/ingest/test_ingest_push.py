@@ -81,7 +81,7 @@ def test_several_files_and_the_worst_code(server, pusher: Pusher, clip: Path, tm
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_push_that_was_ended_goes_on_when_run_again(server, pusher: Pusher, clip: Path, how: signal.Signals) -> None:
     # Given a push that is ended in the middle
-    process = pusher.start(server, clip, chunk=MIB // 8)
+    process = pusher.start(server, clip, chunk=MIB // 64)  # so many requests that it is met half-way on any machine
     while stored(server) < 2 * MIB:
         assert process.poll() is None, process.communicate()
     process.send_signal(how)
@@ -113,7 +113,7 @@ def test_a_push_killed_after_its_last_byte_does_not_upload_again(server, pusher:
 
 
 def test_a_changed_file_starts_a_new_upload(server, pusher: Pusher, clip: Path) -> None:
-    process = pusher.start(server, clip, chunk=MIB // 8)
+    process = pusher.start(server, clip, chunk=MIB // 64)  # so many requests that it is met half-way on any machine
     while stored(server) < MIB:
         assert process.poll() is None
     process.kill()
@@ -126,7 +126,7 @@ def test_a_changed_file_starts_a_new_upload(server, pusher: Pusher, clip: Path) 
 
 
 def test_a_push_lives_through_a_kill_of_the_server(server, pusher: Pusher, clip: Path) -> None:
-    process = pusher.start(server, clip, chunk=MIB // 8)
+    process = pusher.start(server, clip, chunk=MIB // 64)  # so many requests that it is met half-way on any machine
     while stored(server) < 3 * MIB:
         assert process.poll() is None
     server.kill()
@@ -138,7 +138,7 @@ def test_a_push_lives_through_a_kill_of_the_server(server, pusher: Pusher, clip:
 
 
 def test_an_upload_that_is_gone_at_the_server_starts_anew(server, pusher: Pusher, clip: Path) -> None:
-    process = pusher.start(server, clip, chunk=MIB // 8)
+    process = pusher.start(server, clip, chunk=MIB // 64)  # so many requests that it is met half-way on any machine
     while stored(server) < MIB:
         assert process.poll() is None
     process.kill()
