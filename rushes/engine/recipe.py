@@ -22,13 +22,17 @@ _PROFILE_PART: dict[StepKind, tuple[str, ...]] = {
 def recipe(
     spec: tuple[StepKind, str], source: SourceRef, params: Mapping[str, Any], profile: Profile, *, tool: str
 ) -> str:
-    """`spec` is the step's kind and key; `tool` the version of the media tool."""
+    """`spec` is the step's kind and key; `tool` the version of the media tool.
+
+    Of the source, its version counts and not its place: the name is used below one asset only, and the same video has the
+    same recipes wherever it is stored.
+    """
     kind, key = spec
     parts = _PROFILE_PART.get(kind)
     whole = profile.model_dump(mode="json")
     return recipe_key(
         {
-            "source": [source.key, source.version, source.size],
+            "source": [source.version, source.size],
             "step": [key, kind.value, KINDS[kind].version],
             "params": dict(params),
             "profile": whole if parts is None else {part: whole[part] for part in parts},

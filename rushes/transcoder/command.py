@@ -13,13 +13,12 @@ from rushes.transcoder.decoding import VERBOSE
 from rushes.transcoder.filters import filter_graph, output_pad
 from rushes.transcoder.inputs import Input
 
-THREADS = 4
-"""x264's decisions depend on it, so it is a fixed part of the recipe and not the number of cores here. Even so, two runs
-differ by some bits: frame threads and a rate cap are not reproducible together (measured); one thread would be."""
 SLOWEST_REORDERED = 8
 """Frames a second below which pictures are not reordered: the delay would be a good part of a segment (see `cuts`)."""
 FRAGMENTED = "+frag_keyframe+empty_moov+delay_moov+default_base_moof"
 """delay_moov: the edit list (priming, reordering delay) is known only once the first packets are."""
+TWO_SLICES, FOUR_SLICES = 500_000, 1_500_000
+"""Pixels of a picture from which on it is cut; 720p is in two."""
 MAX_DRIFT = 0.03
 """Seconds by which sound may be off its timestamps before silence is put in or samples are left out. libswresample's own
 tenth of a second can be heard, and the sound of fragmented MP4 without edit lists is off by some 60 ms throughout."""
@@ -52,9 +51,20 @@ def x264_args(rung: Rung, ladder: Ladder, profile: Profile) -> list[str]:
         *rate,
         *reorder,
         *("-g", gop, "-keyint_min", gop, "-sc_threshold", "0", "-forced-idr", "1"),
-        *("-x264-params", "open-gop=0:stitchable=1", "-threads", str(profile.video.threads or THREADS)),
+        *("-x264-params", "open-gop=0:stitchable=1:sliced-threads=1"),
+        *("-threads", str(profile.video.threads or slices(rung))),
         *("-color_range", "tv", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"),
     ]
+
+
+def slices(rung: Rung) -> int:
+    """Slices of a picture that are encoded side by side; a part of the recipe, not the number of cores here.
+
+    Slices and not frames: with a rate cap, x264's frame threads give other bytes at every run, and up to 22 % more of them
+    (docs/decisions/0005). The rungs of one encode run beside each other anyway, so only large ones are worth cutting.
+    """
+    pixels = rung.width * rung.height
+    return 4 if pixels >= FOUR_SLICES else 2 if pixels >= TWO_SLICES else 1
 
 
 def audio_args(source: Input, stream: AudioFacts, targets: AudioTargets, samples: int, output: Path) -> list[str]:

@@ -34,4 +34,5 @@ def test_anything_the_bytes_depend_on_changes_the_name() -> None:
 def test_what_an_encode_does_not_look_at_leaves_its_name_alone() -> None:
     silent = PROFILE.model_copy(update={"enrichment": PROFILE.enrichment.model_copy(update={"poster": False})})
     hashed = SOURCE.model_copy(update={"sha256": "ab"})
-    assert name(profile=silent) == name() == name(source=hashed)
+    elsewhere = SOURCE.model_copy(update={"key": "sources/t/b/1"})
+    assert name(profile=silent) == name() == name(source=hashed) == name(source=elsewhere)

@@ -8,7 +8,7 @@ import pytest
 
 from rushes.facts import AudioFacts
 from rushes.ffmpeg.argv import input_args
-from rushes.transcoder.command import audio_args, decode_args, encode_args, remux_args
+from rushes.transcoder.command import audio_args, decode_args, encode_args, remux_args, slices
 from rushes.transcoder.filters import filter_graph
 from rushes.transcoder.inputs import Input
 from rushes.transcoder.ladder import plan
@@ -22,7 +22,7 @@ CLIP = Path("/in/clip")
 SOUND = AudioFacts(index=1, codec="aac", channels=2, sample_rate=44100)
 X264 = (
     "-c:v libx264 -preset veryfast -profile:v high -pix_fmt yuv420p -crf 23 -maxrate {rate} -bufsize {buffer}"
-    " -g 60 -keyint_min 60 -sc_threshold 0 -forced-idr 1 -x264-params open-gop=0:stitchable=1 -threads 4"
+    " -g 60 -keyint_min 60 -sc_threshold 0 -forced-idr 1 -x264-params open-gop=0:stitchable=1:sliced-threads=1 -threads 1"
     " -color_range tv -colorspace bt709 -color_primaries bt709 -color_trc bt709"
     " -map_metadata -1 -map_chapters -1 -video_track_timescale 30000"
     " -movflags +frag_keyframe+empty_moov+delay_moov+default_base_moof -f mp4"
@@ -55,6 +55,13 @@ def test_the_number_of_threads_is_the_profiles_if_it_names_one(small, profile):
     fixed = profile.model_copy(update={"video": profile.video.model_copy(update={"threads": 2})})
     arguments = encode_args(Input(CLIP, small), plan(small, fixed), fixed, [Path("a"), Path("b")], 1.0)
     assert arguments[arguments.index("-threads") + 1] == "2"
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "expected"), [(1920, 1080, 4), (720, 1280, 2), (480, 854, 1), (256, 144, 1)]
+)
+def test_large_pictures_are_cut(make_facts, profile, width: int, height: int, expected: int):
+    assert slices(plan(make_facts(width=width, height=height), profile).rungs[0]) == expected
 
 
 def test_audio(small, profile):
