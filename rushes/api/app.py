@@ -12,6 +12,7 @@ from rushes.api.auth import Keys
 from rushes.api.gate import Gate
 from rushes.api.metrics import HttpMetrics
 from rushes.api.preview_secret import preview_secret
+from rushes.api.published import Published
 from rushes.api.records import load
 from rushes.api.services import Services
 from rushes.api.watcher import Watcher
@@ -30,6 +31,7 @@ def create_app(services: Services, routers: Sequence[APIRouter] = ()) -> FastAPI
     app.state.services = services
     app.state.keys = Keys.of(services.settings)
     app.state.preview_secret = preview_secret(services.settings)
+    app.state.published = Published(services.store, services.clock)
     app.state.watcher = Watcher(lambda asset: load(services.catalog, asset))
     app.state.metrics = metrics
     app.add_middleware(Gate, clock=services.clock, metrics=metrics)

@@ -102,6 +102,7 @@ async def delete(request: Request, services: WithServices, tenant: Tenant, asset
     def act(identity: str) -> Asset:
         gone = services.catalog.delete(identity)
         hide(services.store, identity)
+        request.app.state.published.forget(identity)
         return gone
 
     return await _acted(request, services, tenant, asset, act)

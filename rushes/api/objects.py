@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import BinaryIO
@@ -15,8 +16,9 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from rushes.api.negotiation import Wanted, matches
-from rushes.api.ranges import Span, Unsatisfiable, parse_range
-from rushes.storage.store import IMMUTABLE, ObjectInfo, ObjectStore
+from rushes.api.ranges import Span, Unsatisfiable, bounds, parse_range
+from rushes.storage.store import IMMUTABLE, ObjectInfo, ObjectStore, StoreError
+from rushes.storage.types import content_type
 
 TEXT = frozenset({"application/vnd.apple.mpegurl", "application/dash+xml", "text/vtt"})
 """Small types that shrink well; media never gets smaller, and a range of a compressed body is of no use."""
@@ -36,21 +38,66 @@ class Body:
 def answer(store: ObjectStore, key: str, wanted: Wanted, *, cache_control: str | None = None) -> Response:
     """The answer for one object; blocks on the store. `cache_control` replaces the object's own.
 
-    Raises ObjectMissing, StoreError.
+    Asks the store once where it can: a remote one takes milliseconds for each request. Raises ObjectMissing, StoreError.
     """
-    info = store.head(key)
-    text = info.content_type.partition(";")[0] in TEXT
-    body = _text(store.read(key), wanted) if text else Body(info.etag, info.size)
-    headers = _headers(info, body, text=text, gzipped=text and wanted.gzip)
-    if cache_control:
-        headers["Cache-Control"] = cache_control
-    if matches(wanted.if_none_match, body.etag):
-        return Response(status_code=304, headers=headers)
-    try:
-        span = parse_range(wanted.range_for(body.etag), body.size)
-    except Unsatisfiable:
-        return Response(status_code=416, headers=_unsatisfiable(headers, body))
-    return _content(store, key, wanted, body, span, headers | {"Content-Type": info.content_type})
+    with ExitStack() as stack:
+        opened = _open(store, key, wanted)
+        stack.callback(opened.close)
+        text = opened.info.content_type.partition(";")[0] in TEXT
+        body = _text(opened.whole(), wanted) if text else Body(opened.info.etag, opened.info.size)
+        headers = _headers(opened.info, body, text=text, gzipped=text and wanted.gzip)
+        if cache_control:
+            headers["Cache-Control"] = cache_control
+        if matches(wanted.if_none_match, body.etag):
+            return Response(status_code=304, headers=headers)
+        try:
+            span = parse_range(wanted.range_for(body.etag), body.size)
+        except Unsatisfiable:
+            return Response(status_code=416, headers=_unsatisfiable(headers, body))
+        response = _content(opened, wanted, body, span, headers | {"Content-Type": opened.info.content_type})
+        if isinstance(response, ObjectResponse):
+            stack.pop_all()  # it closes the stream itself
+        return response
+
+
+@dataclass
+class Opened:
+    """An object of which some bytes may be on their way already: those of `stream`, from `start` up to `stop`."""
+
+    store: ObjectStore
+    info: ObjectInfo
+    stream: BinaryIO | None = None
+    start: int = 0
+    stop: int | None = None
+
+    def whole(self) -> bytes:
+        return self.part(Span(0, self.info.size)).read()
+
+    def part(self, span: Span) -> BinaryIO:
+        """A stream that has the span's bytes, of this version of the object. Raises StoreError."""
+        if self.stream is None or span.start != self.start or (self.stop is not None and span.stop > self.stop):
+            self.close()
+            fetched = self.store.fetch(self.info.key, span.start, span.stop)
+            self.stream, self.start, self.stop = fetched.stream, span.start, span.stop
+            if fetched.info.etag != self.info.etag:
+                raise StoreError(f"{self.info.key}: it was replaced while it was being answered")
+        return self.stream
+
+    def close(self) -> None:
+        if self.stream is not None:
+            self.stream.close()
+
+
+def _open(store: ObjectStore, key: str, wanted: Wanted) -> Opened:
+    """Media is only looked at where an answer without a body is likely, or its size has to be known first."""
+    bounds_ = bounds(wanted.range)
+    if content_type(key).partition(";")[0] in TEXT:
+        bounds_ = (0, None)
+    elif wanted.method == "HEAD" or wanted.if_none_match or (wanted.range and not bounds_):
+        return Opened(store, store.head(key))
+    start, stop = bounds_ or (0, None)
+    fetched = store.fetch(key, start, stop)
+    return Opened(store, fetched.info, fetched.stream, start, stop)
 
 
 def _text(data: bytes, wanted: Wanted) -> Body:
@@ -80,7 +127,7 @@ def _unsatisfiable(headers: Headers, body: Body) -> Headers:
     return kept | {"Content-Range": f"bytes */{body.size}", "Cache-Control": "no-store"}
 
 
-def _content(store: ObjectStore, key: str, wanted: Wanted, body: Body, span: Span | None, headers: Headers) -> Response:
+def _content(opened: Opened, wanted: Wanted, body: Body, span: Span | None, headers: Headers) -> Response:
     part = span or Span(0, body.size)
     headers["Content-Length"] = str(part.size)
     if span:
@@ -90,7 +137,7 @@ def _content(store: ObjectStore, key: str, wanted: Wanted, body: Body, span: Spa
         return Response(status_code=status, headers=headers)
     if body.data is not None:
         return Response(body.data[part.start : part.stop], status, headers)
-    return ObjectResponse(store.open(key, part.start), part.size, status, headers)
+    return ObjectResponse(opened.part(part), part.size, status, headers)
 
 
 class ObjectResponse(StreamingResponse):

@@ -10,16 +10,20 @@ from fastapi import APIRouter, Request, Response
 
 from rushes.api import preview
 from rushes.api.negotiation import Wanted
-from rushes.api.objects import answer
+from rushes.api.objects import TEXT, answer
 from rushes.api.problems import problem, respond
+from rushes.api.published import Published
 from rushes.api.services import Services, services_of
 from rushes.errors import NotFound
-from rushes.keys import is_id, pointer_key
-from rushes.storage.store import PRIVATE, ObjectMissing, ObjectStore
+from rushes.storage.names import implied_headers
+from rushes.storage.store import IMMUTABLE, PRIVATE, ObjectMissing, Presign
 
 router = APIRouter(tags=["origin"])
 
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", re.ASCII)
+SIGNED_FOR = 300
+REDIRECT_AGE = 240
+"""Seconds: an address lives longer than any cache may show it, by the time that a player needs to follow it."""
 _MISSING = "public, max-age=1"
 """Short: a segment asked for a moment too early must be there at the next look."""
 CORS = {
@@ -49,13 +53,6 @@ def object_path(request: Request, path: str) -> str:
     if b"%" in raw or len(path) > 400 or not all(_PART.fullmatch(part) for part in path.split("/")):
         raise ObjectMissing("there is no such object")
     return path
-
-
-def published(store: ObjectStore, asset: str) -> None:
-    """Raises ObjectMissing unless the asset's pointer is there: the pointer is what makes an asset public."""
-    if not is_id(asset):
-        raise ObjectMissing("there is no such asset")
-    store.head(pointer_key(asset, "master.m3u8"))
 
 
 @router.get("/media/{asset}/{path:path}", response_class=Response, summary="Playlists and segments")
@@ -96,14 +93,26 @@ async def preflight() -> Response:
 
 
 async def _public(request: Request, folder: str, asset: str, path: str) -> Response:
-    store = services_of(request).store
+    services = services_of(request)
+    public: Published = request.app.state.published
 
     def load() -> Response:
         key = f"{folder}/{asset}/{object_path(request, path)}"
-        published(store, asset)
-        return answer(store, key, Wanted.of(request.method, request.headers))
+        public.check(asset)
+        elsewhere = _redirect(services, key) if request.method == "GET" else None  # an address is signed for one method
+        return elsewhere or answer(services.store, key, Wanted.of(request.method, request.headers))
 
     return await _answered(request, load, missing=_MISSING)
+
+
+def _redirect(services: Services, key: str) -> Response | None:
+    """To the store itself, for what never changes and is no text (its links lead to us). None where it is not wanted."""
+    headers, store = implied_headers(key), services.store
+    media = key.startswith("media/") and headers.cache_control == IMMUTABLE and headers.content_type not in TEXT
+    if services.settings.origin != "redirect" or not media or not isinstance(store, Presign):
+        return None
+    caching = f"public, max-age={REDIRECT_AGE}"
+    return Response(status_code=307, headers={"Location": store.presign(key, SIGNED_FOR), "Cache-Control": caching})
 
 
 def _previewed(request: Request, services: Services, token: str) -> tuple[str, int]:

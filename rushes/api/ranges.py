@@ -47,6 +47,17 @@ def parse_range(header: str | None, total: int) -> Span | None:
     return Span(start, stop)
 
 
+def bounds(header: str | None) -> tuple[int, int | None] | None:
+    """First byte and the one after the last, as far as they can be known without the object's size; else None."""
+    match = _RANGE.match(header or "")
+    if match is None or not match[1]:
+        return None
+    first, last = match.groups()
+    if last and int(last) < int(first):
+        return None
+    return int(first), int(last) + 1 if last else None
+
+
 def _suffix(length: int, total: int) -> Span:
     if length == 0 or total == 0:
         raise Unsatisfiable

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
+from dataclasses import dataclass
 
 from rushes.errors import Blame, StepFailure
-from rushes.keys import build_prefix, pointer_key
+from rushes.keys import build_prefix, media_prefix, pointer_key
 from rushes.packaging.dash import MANIFEST
 from rushes.packaging.hls import MASTER
-from rushes.storage.store import POINTER, ConditionalPut, Headers, ObjectExists, ObjectMissing, ObjectStore
+from rushes.storage.store import POINTER, ConditionalPut, Headers, ObjectExists, ObjectMissing, ObjectStore, delete_all
 from rushes.storage.types import content_type
 
 NAMES = (MANIFEST, MASTER)
@@ -43,14 +43,26 @@ def moved(name: str, text: str, build: int) -> str:
 def point(store: ObjectStore, asset: str, build: int) -> int:
     """Let the pointers name `build`, unless they name a newer one. Returns the build they name now.
 
-    Raises ObjectMissing when the build's manifests are not there, StepFailure when others keep getting in between.
+    Looks at both again afterwards, because a store without conditional puts lets a publisher that was held up before a
+    write undo what happened meanwhile: a newer publication (announced before it was made) or an unpublishing (the
+    other pointer is gone). Raises ObjectMissing when the build's manifests are not there, StepFailure when the pointers
+    were taken away meanwhile, or when others keep getting in between.
     """
-    texts = {name: store.read(build_prefix(asset, build) + name).decode() for name in NAMES}
-    named = build
-    for name in NAMES:
-        text = moved(name, texts[name], build)
-        named = _swap(store, pointer_key(asset, name), text, Headers(content_type(name), POINTER))
-    return named
+    swap = _Conditional(store) if isinstance(store, ConditionalPut) and store.conditional else _Plain(store)
+    swap.announce(asset, build)
+    for _ in range(_ATTEMPTS):
+        texts = {name: store.read(build_prefix(asset, build) + name).decode() for name in NAMES}
+        for name in NAMES:
+            _swap(store, swap, pointer_key(asset, name), moved(name, texts[name], build))
+        named = {_current(store, pointer_key(asset, name))[0] for name in NAMES}
+        if 0 in named:
+            remove(store, asset)
+            raise _failure(f"the pointers of {asset} were taken away under our hands")
+        newest = max(*named, swap.announced(asset))
+        if named == {newest}:
+            return newest
+        build = newest
+    raise _failure(f"the pointers of {asset} do not come to rest")
 
 
 def remove(store: ObjectStore, asset: str) -> list[str]:
@@ -58,35 +70,82 @@ def remove(store: ObjectStore, asset: str) -> list[str]:
     keys = [pointer_key(asset, name) for name in reversed(NAMES)]
     for key in keys:
         store.delete(key)
+    delete_all(store, [found.key for found in store.list(_announcements(asset))])
     return keys
 
 
-def _swap(store: ObjectStore, key: str, text: str, headers: Headers) -> int:
-    build = build_of(text)
+def _swap(store: ObjectStore, swap: _Conditional | _Plain, key: str, text: str) -> None:
+    build, seen, headers = build_of(text), False, Headers(content_type(key), POINTER)
     for _ in range(_ATTEMPTS):
         current, etag = _current(store, key)
         if current > build:
-            return current
-        try:
-            _put(store, etag)(key, text.encode(), headers)
-        except ObjectExists:
-            continue
-        return build
-    raise StepFailure("storage_unavailable", Blame.TRANSIENT, detail=f"{key} changed {_ATTEMPTS} times under our hands")
+            return
+        if seen and not current:
+            raise _failure(f"{key} was taken away under our hands")
+        seen = bool(current)
+        if swap.put(key, text.encode(), headers, etag):
+            return
+    raise _failure(f"{key} changed {_ATTEMPTS} times under our hands")
+
+
+def _failure(detail: str) -> StepFailure:
+    """The next attempt asks the catalog anew whether the asset may be published."""
+    return StepFailure("storage_unavailable", Blame.TRANSIENT, detail=detail)
 
 
 def _current(store: ObjectStore, key: str) -> tuple[int, str | None]:
-    """The build named by a pointer and its etag, asked for first: if the object changes in between, the put fails."""
+    """The build named by a pointer, and the etag of that very version."""
     try:
-        etag = store.head(key).etag
-        return build_of(store.read(key).decode("utf-8", "replace")), etag
+        fetched = store.fetch(key)
     except ObjectMissing:
         return 0, None
+    with fetched.stream as stream:
+        return build_of(stream.read().decode("utf-8", "replace")), fetched.info.etag
 
 
-def _put(store: ObjectStore, etag: str | None) -> Callable[[str, bytes, Headers], object]:
-    """A conditional put where the store can; else a plain one, which leaves a race of milliseconds between workers."""
-    if isinstance(store, ConditionalPut):
-        conditional = store
-        return lambda key, data, headers: conditional.put_if(key, data, headers, etag=etag)
-    return store.put_bytes
+@dataclass(frozen=True)
+class _Conditional:
+    """Compare and swap: a publisher that was held up writes nothing if anything happened meanwhile."""
+
+    store: ConditionalPut
+
+    def put(self, key: str, data: bytes, headers: Headers, etag: str | None) -> bool:
+        """False where another version was there."""
+        try:
+            self.store.put_if(key, data, headers, etag=etag)
+        except ObjectExists:
+            return False
+        return True
+
+    def announce(self, asset: str, build: int) -> None:
+        """Not needed: what is older than the pointer is never written."""
+
+    def announced(self, asset: str) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """For a store without conditional puts: write, then look; and announce what is about to be published."""
+
+    store: ObjectStore
+
+    def put(self, key: str, data: bytes, headers: Headers, etag: str | None) -> bool:
+        """False where another version is there after the write."""
+        self.store.put_bytes(key, data, headers)
+        try:
+            return self.store.read(key) == data
+        except ObjectMissing as error:
+            raise _failure(f"{key} was taken away as soon as it was written") from error
+
+    def announce(self, asset: str, build: int) -> None:
+        """Done before the pointers are written: the last one to write them sees who else is about to."""
+        self.store.put_bytes(f"{_announcements(asset)}{build:012d}", b"", Headers())
+
+    def announced(self, asset: str) -> int:
+        """The newest build announced since the asset was last unpublished; 0 for none."""
+        return max((int(found.key.rpartition("/")[2]) for found in self.store.list(_announcements(asset))), default=0)
+
+
+def _announcements(asset: str) -> str:
+    return f"{media_prefix(asset)}p/"

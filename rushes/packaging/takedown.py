@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rushes.keys import media_prefix, tombstone_key
 from rushes.packaging import pointer
-from rushes.storage.store import PRIVATE, Headers, ObjectStore
+from rushes.storage.store import PRIVATE, Headers, ObjectStore, delete_all
 
 _PASSES = 3  # a step that was running may write while we delete; what it leaves after that, the sweep collects
 
@@ -38,14 +38,12 @@ def remove_losers(store: ObjectStore, asset: str, keep: Sequence[str]) -> int:
     removed = 0
     for prefix in (f"{media_prefix(asset)}t/", f"artifacts/{asset}/"):
         losers = [info.key for info in store.list(prefix) if not info.key.startswith(tuple(keep))]
-        for key in losers:
-            store.delete(key)
+        delete_all(store, losers)
         removed += len(losers)
     return removed
 
 
 def _delete_all(store: ObjectStore, prefix: str) -> list[str]:
     keys = [info.key for info in store.list(prefix)]
-    for key in keys:
-        store.delete(key)
+    delete_all(store, keys)
     return keys

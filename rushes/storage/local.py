@@ -13,14 +13,14 @@ import os
 import stat
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from rushes.storage.durable import Draft, make_parents, opened, prune, store_errors, sync_directory
 from rushes.storage.names import RESERVED, check_key, check_prefix
 from rushes.storage.sidecar import Sidecars
-from rushes.storage.store import Headers, ObjectExists, ObjectInfo, ObjectMissing
+from rushes.storage.store import Fetched, Headers, Listed, ObjectExists, ObjectInfo, ObjectMissing
 from rushes.storage.version import etag_of, version_of
 
 LOCKS = 64
@@ -29,10 +29,12 @@ PLAIN = Headers()
 
 
 class LocalStore:
-    """ObjectStore, ConditionalPut and Adopt on a directory; safe between threads and processes of one machine.
+    """ObjectStore, ConditionalPut, Adopt and ServerCopy on a directory; safe between threads and processes of one machine.
 
     A key cannot lie below another object's key (a file is not a directory): such a put is a StoreError.
     """
+
+    conditional = True
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
@@ -65,14 +67,16 @@ class LocalStore:
         with store_errors(key), opened(path) as file, self._lock(key):
             return self._commit(key, Draft.of_file(path, file), headers)
 
+    def copy(self, source: str, key: str, headers: Headers = PLAIN) -> ObjectInfo:
+        check_key(key)
+        with self.open(source) as stream, store_errors(key), Draft.copying(self._tmp, stream) as draft, self._lock(key):
+            return self._commit(key, draft, headers)
+
     def head(self, key: str) -> ObjectInfo:
         path = self._path(key)
         with store_errors(key):
             while True:
-                status = _status(path)
-                info = self._info(key, path, status)
-                # Without this second look, an object replaced meanwhile could show another version's headers.
-                if info is not None and version_of(status) == version_of(_status(path)):
+                if (info := self._settled(key, path, _status(path))) is not None:
                     return info
 
     def read(self, key: str) -> bytes:
@@ -87,12 +91,23 @@ class LocalStore:
             stream.seek(start)
             return stream
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def fetch(self, key: str, start: int = 0, stop: int | None = None) -> Fetched:
+        while True:
+            stream = self.open(key, start)
+            with ExitStack() as stack, store_errors(key):
+                stack.callback(stream.close)
+                info = self._settled(key, self._path(key), os.fstat(stream.fileno()))
+                if info is not None:
+                    stack.pop_all()
+                    return Fetched(info, stream)
+
+    def list(self, prefix: str) -> Iterator[Listed]:
         check_prefix(prefix)
         folder, _, _ = prefix.rpartition("/")
         for key in self._keys(f"{folder}/" if folder else "", prefix):
-            with suppress(ObjectMissing):  # deleted while we listed
-                yield self.head(key)
+            with suppress(ObjectMissing), store_errors(key):  # deleted while we listed
+                status = _status(self.root / key)
+                yield Listed(key, status.st_size, status.st_mtime)
 
     def delete(self, key: str) -> None:
         path = self._path(key)
@@ -168,6 +183,11 @@ class LocalStore:
             return self.head(key).etag
         except ObjectMissing:
             return None
+
+    def _settled(self, key: str, path: Path, status: os.stat_result) -> ObjectInfo | None:
+        """None where the object was replaced meanwhile: it could show another version's headers."""
+        info = self._info(key, path, status)
+        return info if version_of(status) == version_of(_status(path)) else None
 
     def _info(self, key: str, path: Path, status: os.stat_result) -> ObjectInfo | None:
         """None where the file is no longer the one of `status`."""

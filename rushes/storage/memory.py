@@ -10,14 +10,16 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from rushes.clock import Clock, SystemClock
-from rushes.storage.names import check_key, check_prefix
-from rushes.storage.store import Headers, ObjectExists, ObjectInfo, ObjectMissing, StoreError
+from rushes.storage.names import check_key, check_prefix, local_name
+from rushes.storage.store import Fetched, Headers, Listed, ObjectExists, ObjectInfo, ObjectMissing, StoreError
 
 PLAIN = Headers()
 
 
 class MemoryStore:
-    """ObjectStore and ConditionalPut in a dict; has the limits of LocalStore, so that tests meet them too."""
+    """ObjectStore, ConditionalPut and ServerCopy in a dict; has the limits of LocalStore, so that tests meet them too."""
+
+    conditional = True
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
@@ -49,15 +51,22 @@ class MemoryStore:
         return self._get(key)[1]
 
     def open(self, key: str, start: int = 0) -> BinaryIO:
+        return self.fetch(key, start).stream
+
+    def fetch(self, key: str, start: int = 0, stop: int | None = None) -> Fetched:
         if start < 0:
             raise ValueError("start must not be negative.")
-        return io.BytesIO(self._get(key)[1][start:])
+        info, data = self._get(key)
+        return Fetched(info, io.BytesIO(data[start:stop]))
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def copy(self, source: str, key: str, headers: Headers = PLAIN) -> ObjectInfo:
+        return self.put_bytes(key, self.read(source), headers)
+
+    def list(self, prefix: str) -> Iterator[Listed]:
         check_prefix(prefix)
         with self._lock:
             found = [info for key, (info, _) in sorted(self._objects.items()) if key.startswith(prefix)]
-        yield from found
+        yield from (Listed(info.key, info.size, info.modified) for info in found)
 
     def delete(self, key: str) -> None:
         check_key(key)
@@ -66,8 +75,7 @@ class MemoryStore:
 
     def localize(self, key: str, scratch: Path) -> Path:
         data = self.read(key)
-        name = hashlib.sha256(key.encode()).hexdigest()[:16] + PurePosixPath(key).suffix[:16]
-        path = scratch / name
+        path = scratch / local_name(key)
         path.write_bytes(data)
         return path
 

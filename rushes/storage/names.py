@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import PurePosixPath
+
 from rushes.storage.store import IMMUTABLE, POINTER, PRIVATE, Headers
 from rushes.storage.types import content_type
 
@@ -41,6 +44,11 @@ def _fault(key: str) -> str | None:
     if any(len(part) > MAX_PART for part in parts):
         return f"a part is longer than {MAX_PART} bytes"
     return f"`{RESERVED}` is reserved" if parts[0] == RESERVED.encode() else None
+
+
+def local_name(key: str) -> str:
+    """What a copy of the object is called in a scratch directory: one name for each key, with the key's suffix."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16] + PurePosixPath(key).suffix[:16]
 
 
 def implied_headers(key: str) -> Headers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
@@ -23,6 +23,23 @@ class ObjectInfo:
     content_type: str
     cache_control: str
     modified: float
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a listing says of an object: no more than every store can say without asking for each one."""
+
+    key: str
+    size: int
+    modified: float
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """An object's stream and, of the very same version, what is known of it. Whoever got it closes the stream."""
+
+    info: ObjectInfo
+    stream: BinaryIO
 
 
 @dataclass(frozen=True)
@@ -50,7 +67,8 @@ class ObjectStore(Protocol):
     """Keys are relative, `/`-separated, without `.` or `..` parts; a bad one is a ValueError.
 
     A put is atomic: readers see the old object or the new one, whole, never a part; after it returns the object
-    survives a crash of the machine. Listing is sorted by key.
+    survives a crash of the machine. What a put gives is what `head` would say, but for `modified`, which may be
+    another clock's. A store may refuse (StoreError) a key that lies below another object's key, as a file system must.
     """
 
     def put_bytes(self, key: str, data: bytes, headers: Headers = ...) -> ObjectInfo: ...
@@ -64,10 +82,17 @@ class ObjectStore(Protocol):
     def read(self, key: str) -> bytes: ...
 
     def open(self, key: str, start: int = 0) -> BinaryIO:
-        """A stream of the bytes from `start`; the caller closes it."""
+        """A stream of the bytes from `start`; the caller closes it. It is never silently short: what cannot be read
+        any more is a StoreError (or OSError, where the object is a file)."""
         ...
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]: ...
+    def fetch(self, key: str, start: int = 0, stop: int | None = None) -> Fetched:
+        """`head` and `open` in one. Bytes from `stop` on may be left out; `start` may lie behind the end."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[Listed]:
+        """Sorted by key."""
+        ...
 
     def delete(self, key: str) -> None: ...
 
@@ -78,6 +103,11 @@ class ObjectStore(Protocol):
 
 @runtime_checkable
 class ConditionalPut(Protocol):
+    @property
+    def conditional(self) -> bool:
+        """Whether `put_if` works here. A remote store asks its server, once; what it finds may be a StoreError."""
+        ...
+
     def put_if(self, key: str, data: bytes, headers: Headers, *, etag: str | None) -> ObjectInfo:
         """Put only if the object's etag is `etag` (None: only if there is none); otherwise ObjectExists."""
         ...
@@ -88,3 +118,32 @@ class Adopt(Protocol):
     def adopt(self, key: str, path: Path, headers: Headers = ...) -> ObjectInfo:
         """Take over a file of the same file system by renaming it, without copying a byte."""
         ...
+
+
+@runtime_checkable
+class Presign(Protocol):
+    def presign(self, key: str, seconds: int) -> str:
+        """An address at which anyone may GET the object for that long. Nobody looks whether there is one."""
+        ...
+
+
+@runtime_checkable
+class ServerCopy(Protocol):
+    def copy(self, source: str, key: str, headers: Headers = ...) -> ObjectInfo:
+        """The bytes of one object under a second key, without passing through us. Raises ObjectMissing."""
+        ...
+
+
+@runtime_checkable
+class BulkDelete(Protocol):
+    def delete_many(self, keys: Iterable[str]) -> None:
+        """Delete all of them in few requests. Raises StoreError where some are still there."""
+        ...
+
+
+def delete_all(store: ObjectStore, keys: Iterable[str]) -> None:
+    """In few requests where the store can, else one by one."""
+    if isinstance(store, BulkDelete):
+        return store.delete_many(keys)
+    for key in keys:
+        store.delete(key)

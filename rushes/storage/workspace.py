@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rushes.engine.job import Job, ToolSettings
 from rushes.storage.store import IMMUTABLE, Headers, ObjectInfo, ObjectStore
+
+AT_ONCE = 8
+"""Objects stored at the same time. A remote store answers after 10 to 50 ms, mostly of waiting."""
 
 
 @dataclass
@@ -29,3 +34,17 @@ class Workspace:
 
     def publish_bytes(self, key: str, data: bytes, content_type: str) -> ObjectInfo:
         return self.store.put_bytes(key, data, Headers(content_type, IMMUTABLE))
+
+    def publish_all(self, objects: Iterable[tuple[str, bytes, str]]) -> None:
+        """Store many: key, bytes, content type. They are taken as they are needed, so few are in memory.
+
+        Returns when all are stored; what one raises is raised, and no more are taken.
+        """
+        under_way: deque[Future[ObjectInfo]] = deque()
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for key, data, content_type in objects:
+                under_way.append(pool.submit(self.publish_bytes, key, data, content_type))
+                if len(under_way) >= AT_ONCE:
+                    under_way.popleft().result()
+            for each in under_way:
+                each.result()

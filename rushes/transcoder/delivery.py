@@ -70,8 +70,8 @@ class Delivery:
         matrix: Matrix = more.pop("matrix", IDENTITY)
         pieces = cut(track, data, starts, first_ticks=first_ticks, matrix=matrix)
         prefix = f"{output_prefix(self.job.asset, self.job.recipe, self.job.fence)}{name}/"
-        segments = tuple(self._upload(prefix, pieces))
-        self._put(prefix + INIT, pieces.init)
+        segments: list[Segment] = []
+        self.workspace.publish_all(_objects(prefix, pieces, segments))
         return Track(
             name=name,
             kind="video" if track.handler == "vide" else "audio",
@@ -80,19 +80,19 @@ class Delivery:
             init_size=len(pieces.init),
             codecs=pieces.codecs,
             timescale=pieces.timescale,
-            segments=segments,
+            segments=tuple(segments),
             **_shape(track, pieces),
             **more,
         )
 
-    def _upload(self, prefix: str, pieces: CutTrack) -> Iterator[Segment]:
-        for number, piece in enumerate(pieces.segments, 1):
-            name = f"{number:05d}.m4s"
-            self._put(prefix + name, piece.data)
-            yield Segment(name=name, ticks=piece.ticks, size=len(piece.data), keyframe_size=piece.keyframe_size)
 
-    def _put(self, key: str, data: bytes) -> None:
-        self.workspace.publish_bytes(key, data, content_type(key))
+def _objects(prefix: str, pieces: CutTrack, segments: list[Segment]) -> Iterator[tuple[str, bytes, str]]:
+    """Key, bytes and type of all segments and the init; what is described of a segment goes to `segments`."""
+    for number, piece in enumerate(pieces.segments, 1):
+        name = f"{number:05d}.m4s"
+        segments.append(Segment(name=name, ticks=piece.ticks, size=len(piece.data), keyframe_size=piece.keyframe_size))
+        yield prefix + name, piece.data, content_type(name)
+    yield prefix + INIT, pieces.init, content_type(INIT)
 
 
 def _shape(track: MovieTrack, pieces: CutTrack) -> dict[str, int]:

@@ -2,37 +2,89 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rushes.storage.bucket import StoreLacks
 from rushes.storage.local import LocalStore
 from rushes.storage.memory import MemoryStore
+from rushes.storage.open import open_store
+from rushes.storage.s3 import S3Store
 from rushes.storage.store import (
     IMMUTABLE,
     POINTER,
     PRIVATE,
     Adopt,
+    BulkDelete,
     ConditionalPut,
     Headers,
+    Listed,
     ObjectExists,
+    ObjectInfo,
     ObjectMissing,
     ObjectStore,
+    Presign,
+    ServerCopy,
     StoreError,
+    delete_all,
 )
 
-Store = LocalStore | MemoryStore
+Store = LocalStore | MemoryStore | S3Store
 HLS = Headers("application/vnd.apple.mpegurl", POINTER)
 
 
+class Open:
+    """Opens an empty store of a kind; those in buckets keep to a prefix of their own."""
+
+    def __init__(self, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._request, self._tmp_path, self._monkeypatch = request, tmp_path, monkeypatch
+
+    def __call__(self, kind: str) -> Store:
+        if kind == "memory":
+            return MemoryStore()
+        if kind == "local":
+            return LocalStore(self._tmp_path / "objects")
+        service = self._request.getfixturevalue(kind)
+        for name, value in service.environment.items():
+            self._monkeypatch.setenv(name, value)
+        store = open_store(service.url(service.shared, f"tests/{secrets.token_hex(6)}"))
+        assert isinstance(store, S3Store)
+        return store
+
+
+@pytest.fixture
+def open_kind(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
+    return Open(request, tmp_path, monkeypatch)
+
+
+@pytest.fixture(params=["local", "memory", "swift", "moto"])
+def store(request: pytest.FixtureRequest, open_kind: Open) -> Store:
+    return open_kind(request.param)
+
+
+@pytest.fixture(params=["local", "memory", "moto"])
+def swapping(request: pytest.FixtureRequest, open_kind: Open) -> Store:
+    """A store with conditional puts."""
+    return open_kind(request.param)
+
+
 @pytest.fixture(params=["local", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    yield LocalStore(tmp_path / "objects") if request.param == "local" else MemoryStore()
+def near(request: pytest.FixtureRequest, open_kind: Open) -> Store:
+    """A store that is not behind a network."""
+    return open_kind(request.param)
+
+
+def fewer(store: Store, number: int, remote: int) -> int:
+    """Rounds of a test: a request to a server takes milliseconds."""
+    return remote if isinstance(store, S3Store) else number
 
 
 @pytest.fixture
@@ -45,13 +97,16 @@ def scratch(tmp_path: Path) -> Path:
 def test_store_has_the_protocols(store: Store):
     assert isinstance(store, ObjectStore)
     assert isinstance(store, ConditionalPut)
+    assert isinstance(store, ServerCopy)
+    assert isinstance(store, Adopt) is isinstance(store, LocalStore)
+    assert isinstance(store, Presign) is isinstance(store, BulkDelete) is isinstance(store, S3Store)
 
 
 @pytest.mark.parametrize("size", [0, 1, 16_384, 16_385, 3_000_000])
 def test_bytes_come_back_whole(store: Store, size: int, scratch: Path):
     data = bytes(index % 251 for index in range(size))
     info = store.put_bytes("media/a/t/r/1/00001.m4s", data, Headers("video/iso.segment", IMMUTABLE))
-    assert info == store.head("media/a/t/r/1/00001.m4s")
+    assert undated(info) == undated(store.head("media/a/t/r/1/00001.m4s"))
     assert (info.size, info.content_type, info.cache_control) == (size, "video/iso.segment", IMMUTABLE)
     assert store.read(info.key) == data
     assert store.localize(info.key, scratch).read_bytes() == data
@@ -59,6 +114,29 @@ def test_bytes_come_back_whole(store: Store, size: int, scratch: Path):
         assert stream.read() == data[size // 2 :]
     with store.open(info.key, size + 10) as stream:
         assert stream.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("start", "stop"), [(0, None), (0, 4), (3, 7), (3, None), (9, 10), (10, 12), (50, None), (4, 900)]
+)
+def test_fetch_gives_bytes_and_what_is_known_of_them(store: Store, start: int, stop: int | None):
+    store.put_bytes("a/b.m4s", b"0123456789", Headers("video/iso.segment", IMMUTABLE))
+    fetched = store.fetch("a/b.m4s", start, stop)
+    with fetched.stream as stream:
+        got = stream.read() if stop is None else stream.read(max(0, stop - start))
+    assert got == b"0123456789"[start:stop]
+    assert fetched.info == store.head("a/b.m4s")
+
+
+def test_a_copy_has_the_bytes_and_headers_of_its_own(store: Store):
+    store.put_bytes("a/from.m4s", b"bytes", HLS)
+    info = store.copy("a/from.m4s", "b/to.m4s", Headers("video/iso.segment", IMMUTABLE))
+    assert info == store.head("b/to.m4s")
+    assert (info.content_type, info.cache_control) == ("video/iso.segment", IMMUTABLE)
+    assert store.read("b/to.m4s") == b"bytes"
+    with pytest.raises(ObjectMissing):
+        store.copy("a/nothing", "b/to")
+    assert store.read("a/from.m4s") == b"bytes"
 
 
 @pytest.mark.parametrize("headers", [HLS, Headers("image/jpeg", IMMUTABLE), Headers("text/plain", PRIVATE), Headers()])
@@ -99,19 +177,23 @@ def test_put_file_refuses_what_is_no_file_of_ours(store: Store, scratch: Path, k
 def test_missing_object(store: Store, scratch: Path):
     store.put_bytes("a/b/c", b"")
     for key in ("nothing", "a", "a/b", "a/b/c/d"):
-        for ask in (store.head, store.read, store.open, lambda name: store.localize(name, scratch)):
+        for ask in (store.head, store.read, store.open, store.fetch, lambda name: store.localize(name, scratch)):
             with pytest.raises(ObjectMissing):
                 ask(key)
         store.delete(key)
     assert [info.key for info in store.list("")] == ["a/b/c"]
 
 
-def test_a_key_cannot_lie_below_an_object(store: Store):
+def test_a_key_below_an_object_is_refused_or_an_object_like_any_other(store: Store):
     store.put_bytes("a/b", b"1")
     for key in ("a", "a/b/c", "a/b/c/d"):
-        with pytest.raises(StoreError, match="cannot lie below"):
-            store.put_bytes(key, b"2")
-    assert [info.key for info in store.list("")] == ["a/b"]
+        if isinstance(store, S3Store):
+            store.put_bytes(key, key.encode())
+            assert store.read(key) == key.encode()
+        else:
+            with pytest.raises(StoreError, match="cannot lie below"):
+                store.put_bytes(key, b"2")
+    assert store.read("a/b") == b"1"
 
 
 def test_delete_frees_the_name_for_a_deeper_key(store: Store):
@@ -124,10 +206,10 @@ def test_delete_frees_the_name_for_a_deeper_key(store: Store):
 
 def test_etag_is_strong_and_changes_with_the_bytes(store: Store):
     for size in (10, 40_000):
-        tags = set()
-        for number in range(200):  # quicker than a file system's clock ticks
+        tags, rounds = set(), fewer(store, 200, 5)
+        for number in range(rounds):  # quicker than a file system's clock ticks
             tags.add(store.put_bytes("k", bytes([number]) * size).etag)
-        assert len(tags) == 200
+        assert len(tags) == rounds
         assert all(tag.startswith('"') and tag.endswith('"') for tag in tags)
         assert store.head("k").etag in tags
 
@@ -135,58 +217,74 @@ def test_etag_is_strong_and_changes_with_the_bytes(store: Store):
 def test_etag_survives_being_asked_again(store: Store):
     for size in (0, 10, 40_000):
         put = store.put_bytes("k", bytes(size))
-        assert store.head("k") == put == next(store.list("k"))
+        head = store.head("k")
+        assert undated(head) == undated(put) == undated(store.head("k"))
+        listed = next(store.list("k"))
+        assert listed == Listed("k", size, listed.modified)
+        assert abs(listed.modified - head.modified) <= 1
 
 
-def test_put_if_creates_only_where_nothing_is(store: Store):
-    info = store.put_if("a/p", b"1", HLS, etag=None)
+def test_put_if_creates_only_where_nothing_is(swapping: Store):
+    assert swapping.conditional
+    info = swapping.put_if("a/p", b"1", HLS, etag=None)
     with pytest.raises(ObjectExists):
-        store.put_if("a/p", b"2", HLS, etag=None)
-    assert store.put_if("a/p", b"3", HLS, etag=info.etag).etag != info.etag
+        swapping.put_if("a/p", b"2", HLS, etag=None)
+    assert swapping.put_if("a/p", b"3", HLS, etag=info.etag).etag != info.etag
     with pytest.raises(ObjectExists):
-        store.put_if("a/p", b"4", HLS, etag=info.etag)
-    store.delete("a/p")
+        swapping.put_if("a/p", b"4", HLS, etag=info.etag)
+    swapping.delete("a/p")
     with pytest.raises(ObjectExists):
-        store.put_if("a/p", b"5", HLS, etag=info.etag)
-    assert list(store.list("")) == []
+        swapping.put_if("a/p", b"5", HLS, etag=info.etag)
+    assert list(swapping.list("")) == []
 
 
-def test_put_if_races_have_one_winner_each_round(store: Store):
-    # Given eight threads that each add 25 to a counter by compare and swap
-    store.put_bytes("counter", b"0", HLS)
+def test_put_if_races_have_one_winner_each_round(swapping: Store):
+    # Given threads that each add to a counter by compare and swap
+    swapping.put_bytes("counter", b"0", HLS)
+    threads, rounds = (4, 5) if isinstance(swapping, S3Store) else (8, 25)
 
     def add() -> None:
-        for _ in range(25):
+        for _ in range(rounds):
             while True:
-                info = store.head("counter")
-                value = store.read("counter")
-                if store.head("counter").etag != info.etag:
+                info = swapping.head("counter")
+                value = swapping.read("counter")
+                if swapping.head("counter").etag != info.etag:
                     continue
                 try:
-                    store.put_if("counter", str(int(value) + 1).encode(), HLS, etag=info.etag)
+                    swapping.put_if("counter", str(int(value) + 1).encode(), HLS, etag=info.etag)
                     break
                 except ObjectExists:
                     continue
 
     # When all are done
-    run_together([add] * 8)
+    run_together([add] * threads)
     # Then no addition was lost
-    assert store.read("counter") == b"200"
+    assert int(swapping.read("counter")) == threads * rounds
 
 
-def test_one_creator_wins(store: Store):
+def test_one_creator_wins(swapping: Store):
     won: list[int] = []
 
     def create(number: int) -> None:
         try:
-            store.put_if("a/b/once", str(number).encode(), HLS, etag=None)
+            swapping.put_if("a/b/once", str(number).encode(), HLS, etag=None)
             won.append(number)
         except ObjectExists:
             pass
 
     run_together([lambda number=number: create(number) for number in range(16)])
     assert len(won) == 1
-    assert store.read("a/b/once") == str(won[0]).encode()
+    assert swapping.read("a/b/once") == str(won[0]).encode()
+
+
+def test_a_server_without_conditional_puts_is_found_out(open_kind: Open):
+    """Swift refuses If-Match, and its If-None-Match lets several win that come together."""
+    store = open_kind("swift")
+    assert not store.conditional
+    for etag in (None, '"x"'):
+        with pytest.raises(StoreLacks):
+            store.put_if("a", b"1", HLS, etag=etag)
+    assert list(store.list("")) == []
 
 
 def test_readers_see_whole_versions_with_their_own_headers(store: Store):
@@ -196,7 +294,7 @@ def test_readers_see_whole_versions_with_their_own_headers(store: Store):
     stop = threading.Event()
 
     def write() -> None:
-        for _ in range(60):
+        for _ in range(fewer(store, 60, 5)):
             for data, headers in versions.items():
                 store.put_bytes("k/v", data, headers)
         stop.set()
@@ -215,7 +313,7 @@ def test_deletes_beside_puts_lose_nothing(store: Store):
     """Pruning of empty directories races with their making."""
 
     def churn(name: str) -> None:
-        for _ in range(60):
+        for _ in range(fewer(store, 60, 4)):
             store.put_bytes(f"deep/er/{name}", name.encode())
             assert store.read(f"deep/er/{name}") == name.encode()
             store.delete(f"deep/er/{name}")
@@ -234,13 +332,32 @@ def test_list_is_sorted_by_whole_key_and_by_any_prefix(store: Store):
 
 
 def test_list_streams_and_stands_deletes(store: Store):
-    for number in range(50):
+    count = fewer(store, 50, 8)
+    for number in range(count):
         store.put_bytes(f"d/{number:02d}", b"")
     seen = []
     for info in store.list("d/"):
         store.delete(info.key)
         seen.append(info.key)
-    assert len(seen) == 50
+    assert len(seen) == count
+    assert list(store.list("d/")) == []
+
+
+def test_many_go_at_once(store: Store):
+    for key in ("d/ä b+c&d", "d/1", "d/2", "e/1"):
+        store.put_bytes(key, b"")
+    delete_all(store, ["d/ä b+c&d", "d/1", "d/2", "d/nothing"])
+    delete_all(store, [])
+    assert [found.key for found in store.list("")] == ["e/1"]
+
+
+def test_more_than_a_page(open_kind: Open):
+    store = open_kind("moto")
+    keys = [f"d/{number:04d}" for number in range(1100)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda key: store.put_bytes(key, b""), keys))
+    assert [found.key for found in store.list("d/")] == keys
+    delete_all(store, iter(keys))
     assert list(store.list("d/")) == []
 
 
@@ -271,9 +388,28 @@ def test_bad_prefixes_are_refused(store: Store, prefix: str):
         list(store.list(prefix))
 
 
+KEYS = st.text(alphabet=st.sampled_from("ab./\\\x00\n~%ä😀 -+&"), max_size=30) | st.text(max_size=300)
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(key=st.text(alphabet=st.sampled_from("ab./\\\x00\n~%ä😀 -"), max_size=30) | st.text(max_size=300))
-def test_any_key_is_refused_or_kept(store: Store, key: str):
+@given(key=KEYS)
+def test_any_key_is_refused_or_kept(near: Store, key: str):
+    refused_or_kept(near, key)
+
+
+@pytest.mark.parametrize("kind", ["swift", "moto"])
+def test_any_key_is_refused_or_kept_behind_a_network(open_kind: Open, kind: str):
+    store = open_kind(kind)
+
+    @settings(max_examples=25, deadline=None)
+    @given(key=KEYS.filter(lambda key: key.isprintable()))
+    def check(key: str) -> None:
+        refused_or_kept(store, key)
+
+    check()
+
+
+def refused_or_kept(store: Store, key: str) -> None:
     """Whatever the key, it is a ValueError or an object that is found again and lies inside the store."""
     try:
         store.put_bytes(key, key.encode())
@@ -295,8 +431,9 @@ def test_negative_start_is_refused(store: Store):
         store.open("a", -1)
 
 
-def test_adopt_is_a_power_of_file_stores(store: Store):
-    assert isinstance(store, Adopt) is isinstance(store, LocalStore)
+def undated(info: ObjectInfo) -> ObjectInfo:
+    """Without the time: what a put gives may have another clock's."""
+    return replace(info, modified=0.0)
 
 
 def run_together(tasks: list[Callable[[], None]]) -> None:

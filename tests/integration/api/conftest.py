@@ -19,8 +19,8 @@ from rushes.api.app import create_app
 from rushes.api.services import Services
 from rushes.catalog.catalog import Catalog
 from rushes.catalog.change import Store
-from rushes.catalog.database import Database
 from rushes.catalog.records import Upload
+from rushes.catalog.sqlite import SqliteDatabase
 from rushes.clock import ManualClock
 from rushes.engine.outcome import Outcome
 from rushes.facts import SourceRef
@@ -29,7 +29,7 @@ from rushes.model import Asset, Segment, Track
 from rushes.settings import Settings
 from rushes.states import AssetState, Publication
 from rushes.storage.local import LocalStore
-from rushes.storage.store import IMMUTABLE, POINTER, Headers
+from rushes.storage.store import IMMUTABLE, POINTER, Headers, ObjectStore
 from rushes.storage.types import content_type
 
 ANN, BOB = "0123456789abcdef-ann", "0123456789abcdef-bob"
@@ -38,14 +38,14 @@ ANN, BOB = "0123456789abcdef-ann", "0123456789abcdef-bob"
 class House:
     """The application with what is behind it."""
 
-    def __init__(self, root: Path, **settings: Any) -> None:
+    def __init__(self, root: Path, store: ObjectStore | None = None, **settings: Any) -> None:
         self.clock = ManualClock()
         self.settings = Settings(data=root, **settings)
-        self.database = Database(root / "rushes.db")
+        self.database = SqliteDatabase(root / "rushes.db")
         self.database.migrate()
         self.rows = Store(self.database, self.clock, deliver=True)
         self.catalog = Catalog(self.rows)
-        self.store = LocalStore(root / "objects")
+        self.store = store or LocalStore(root / "objects")
         self.services = Services(self.settings, self.catalog, self.store, self.clock)
         self.app: FastAPI = create_app(self.services)
 

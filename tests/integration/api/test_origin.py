@@ -194,7 +194,25 @@ async def test_a_takedown_ends_it(house, asset: str) -> None:
     async with house.client() as client:
         assert (await client.get(segment(asset))).status_code == 200
         house.store.delete(pointer_key(asset, "master.m3u8"))
+        assert (await client.get(f"/media/{asset}/master.m3u8")).status_code == 404
+        # What was seen to be public is believed for a second, less than a cache may show the pointer for
+        house.clock.advance(1)
         assert (await client.get(segment(asset))).status_code == 404
+
+
+async def test_what_is_not_public_is_not_remembered(house) -> None:
+    asset = house.built(Publication.PRIVATE).id
+    async with house.client() as client:
+        assert (await client.get(segment(asset))).status_code == 404
+        house.put(pointer_key(asset, "master.m3u8"), b"#EXTM3U\n", POINTER)
+        assert (await client.get(segment(asset))).status_code == 200
+
+
+async def test_a_store_without_addresses_of_its_own_is_served_from(make_house) -> None:
+    house = make_house(origin="redirect")
+    asset = house.built(Publication.PUBLISHED).id
+    async with house.client() as client:
+        assert (await client.get(segment(asset))).content == SEGMENT
 
 
 async def test_artifacts(house, asset: str) -> None:

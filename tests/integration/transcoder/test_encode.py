@@ -38,7 +38,8 @@ def test_outputs_lie_below_the_attempts_prefix_with_the_headers_a_cdn_needs(stag
     place = stage(make_clip("bars.mp4", *BARS, *X264))
     track = place.encode().tracks[0]
     assert track.prefix == "media/a/t/encode/1/240p/"
-    found = {info.key.removeprefix(track.prefix): info for info in place.store.list(track.prefix)}
+    keys = [found.key for found in place.store.list(track.prefix)]
+    found = {key.removeprefix(track.prefix): place.store.head(key) for key in keys}
     assert set(found) == {"init.mp4", "00001.m4s", "00002.m4s"}
     assert {info.cache_control for info in found.values()} == {IMMUTABLE}
     assert found["init.mp4"].content_type == "video/mp4"

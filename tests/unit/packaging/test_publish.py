@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -23,7 +25,7 @@ from rushes.packaging.pointer import build_of, moved, point
 from rushes.packaging.takedown import takedown, unpublish
 from rushes.states import Action, StepKind
 from rushes.storage.memory import MemoryStore
-from rushes.storage.store import POINTER, Headers, ObjectExists, ObjectMissing
+from rushes.storage.store import POINTER, ConditionalPut, Headers, ObjectExists, ObjectMissing
 from rushes.storage.workspace import Workspace
 
 ASSET = "0" * 26
@@ -227,3 +229,114 @@ def pointers(workspace: Workspace) -> list[str]:
         except ObjectMissing:
             continue
     return found
+
+
+class Plain:
+    """An object store and nothing more; `before_put` is called before each write, as if the writer was held up there."""
+
+    def __init__(self, inner: MemoryStore) -> None:
+        self.inner = inner
+        self.before_put: Callable[[str], None] = lambda key: None
+
+    def __getattr__(self, name: str) -> object:
+        if name in ("put_if", "conditional"):
+            raise AttributeError(name)
+        return getattr(self.inner, name)
+
+    def put_bytes(self, key: str, data: bytes, headers: Headers) -> object:
+        held, self.before_put = self.before_put, lambda key: None
+        held(key)
+        return self.inner.put_bytes(key, data, headers)
+
+
+@pytest.fixture
+def plain(workspace: Workspace) -> Plain:
+    store = Plain(workspace.store)
+    assert not isinstance(store, ConditionalPut)
+    return store
+
+
+def held_before(store: Plain, key: str, meanwhile: Callable[[], object]) -> None:
+    """Let `meanwhile` happen between the comparison and the write of `key`."""
+
+    def before(name: str) -> None:
+        if name == key:
+            meanwhile()
+        else:
+            store.before_put = before
+
+    store.before_put = before
+
+
+@pytest.mark.parametrize("key", [MPD, MASTER])
+def test_a_publisher_held_up_for_long_does_not_undo_a_newer_build(
+    key: str, build: Build, plain: Plain, workspace: Workspace
+) -> None:
+    # Given a store without conditional puts, and a publisher of build 1 that stops between comparison and write
+    build(1)
+    build(2)
+    held_before(plain, key, lambda: point(plain, ASSET, 2))
+    # When build 2 was published meanwhile, and the old one goes on
+    assert point(plain, ASSET, 1) == 2
+    assert {build_of(workspace.store.read(name).decode()) for name in (MASTER, MPD)} == {2}
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_a_publisher_held_up_for_long_does_not_undo_an_unpublishing(
+    conditional: bool, build: Build, plain: Plain, workspace: Workspace
+) -> None:
+    build(1)
+    build(2)
+    point(workspace.store, ASSET, 1)
+    store: Any = plain
+    if conditional:
+        store = workspace.store
+        put_if = store.put_if
+
+        def slow(key: str, data: bytes, headers: Headers, *, etag: str | None) -> object:
+            unpublish(plain, ASSET)
+            return put_if(key, data, headers, etag=etag)
+
+        store.put_if = slow
+    else:
+        held_before(plain, MASTER, lambda: unpublish(plain, ASSET))
+    with pytest.raises(StepFailure, match="storage_unavailable"):
+        point(store, ASSET, 2)
+    assert not pointers(workspace)
+
+
+@pytest.mark.parametrize("key", [MPD, MASTER])
+def test_two_held_up_publishers_do_not_undo_a_newer_build(
+    key: str, build: Build, plain: Plain, workspace: Workspace
+) -> None:
+    # Given two publishers of build 1, held up before one pointer each, between which build 2 was published
+    build(1)
+    build(2)
+    other = Plain(workspace.store)
+    held_before(other, MASTER if key == MPD else MPD, lambda: point(Plain(workspace.store), ASSET, 2))
+    held_before(plain, key, lambda: point(other, ASSET, 1))
+    point(plain, ASSET, 1)
+    assert {build_of(workspace.store.read(name).decode()) for name in (MASTER, MPD)} == {2}
+
+
+def test_a_plain_store_ends_with_the_newest_too(build: Build, plain: Plain, workspace: Workspace) -> None:
+    for number in (1, 2, 3):
+        build(number)
+    for number in (2, 1, 3, 2):
+        point(plain, ASSET, number)
+    assert {build_of(workspace.store.read(name).decode()) for name in (MASTER, MPD)} == {3}
+    # After an unpublishing, an older build may be published again
+    unpublish(plain, ASSET)
+    assert [found.key for found in workspace.store.list(f"media/{ASSET}/p/")] == []
+    assert point(plain, ASSET, 1) == 1
+
+
+def test_many_at_once_end_with_the_newest_on_a_plain_store_too(
+    build: Build, plain: Plain, workspace: Workspace
+) -> None:
+    numbers = list(range(1, 9))
+    for number in numbers:
+        build(number)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: point(plain, ASSET, number), numbers))
+    assert {build_of(workspace.store.read(key).decode()) for key in (MASTER, MPD)} == {8}
