@@ -7,7 +7,7 @@ from rushes.ingest.metadata import filename_of, readable, title_of
 from rushes.ingest.protocol import Creation
 from rushes.ingest.services import Services
 from rushes.ingest.store import StoreFull
-from rushes.keys import new_id
+from rushes.keys import new_id, source_key
 from rushes.model import Asset
 from rushes.settings import Settings
 from rushes.text import one_line
@@ -20,7 +20,7 @@ def admit(services: Services, tenant: str, creation: Creation) -> tuple[Upload, 
     """
     check_room(creation.length, services.uploads.free(), services.settings)
     upload, asset = mint(services.settings, tenant, creation, services.clock.now())
-    services.uploads.create(upload.id)
+    services.uploads.create(upload.id, source_key(tenant, asset.id, 1), upload.length)
     try:
         return upload, services.catalog.create_upload(upload, asset)
     except BaseException:

@@ -53,6 +53,8 @@ _PREFLIGHT = {
     ),
     "Access-Control-Max-Age": "86400",
 }
+_RETRY_AFTER = {423: "1", 503: "5", 507: "60"}
+"""Seconds."""
 _HOST = re.compile(r"[A-Za-z0-9.\-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?", re.ASCII)
 
 
@@ -81,7 +83,8 @@ def problem(error: RushesError) -> Response:
     }
     own = error.headers if isinstance(error, ProtocolError) else {}
     challenge = {"WWW-Authenticate": 'Bearer realm="rushes"'} if error.status == HTTPStatus.UNAUTHORIZED else {}
-    headers = {**_COMMON, "Cache-Control": "no-store", **challenge, **own}
+    wait = {"Retry-After": _RETRY_AFTER[error.status]} if error.status in _RETRY_AFTER else {}
+    headers = {**_COMMON, "Cache-Control": "no-store", **challenge, **wait, **own}
     return JSONResponse(body, error.status, headers, media_type="application/problem+json")
 
 

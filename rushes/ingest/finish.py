@@ -17,6 +17,7 @@ from rushes.ingest.services import Services
 from rushes.ingest.store import Stored, UploadMissing
 from rushes.keys import source_key
 from rushes.model import Asset
+from rushes.states import AssetState
 from rushes.storage.store import ObjectMissing
 
 
@@ -38,17 +39,26 @@ def position(services: Services, upload: Upload) -> Position:
 
     Raises NotFound where the bytes are nowhere.
     """
-    stored = _stored(services, upload)
+    return kept(services, upload, _stored(services, upload))
+
+
+def kept(services: Services, upload: Upload, stored: Stored) -> Position:
+    """What is stored, as a position."""
     kept_until = max(upload.expires_at, stored.modified + services.settings.upload_expiry)
     return Position(offset=stored.size, expires_at=kept_until)
 
 
 def finish(services: Services, upload: Upload) -> Asset:
-    """Make the complete upload the asset's source. Blocks; may be repeated. Raises StoreError, UploadMissing."""
+    """Make the complete upload the asset's source. Blocks; may be repeated, and by several processes at once.
+
+    Raises StoreError, UploadMissing, UploadDamaged, UploadBusy.
+    """
     key = source_key(upload.tenant, upload.asset, 1)
     services.uploads.hand_over(upload.id, services.objects, key)
     source = SourceRef(key=key, version=1, size=upload.length, filename=filename_of(upload.metadata))
     asset = services.catalog.finish_upload(upload.id, source)
+    if asset.source is None or asset.state is AssetState.DELETED:
+        services.objects.delete(key)  # given up meanwhile: nothing else would ever remove it
     services.uploads.remove(upload.id)
     return asset
 

@@ -2,16 +2,18 @@
 
 A phone that changes networks leaves a half-open connection behind: the server hears nothing and would keep the upload
 locked for minutes, while the client is back and asks for its offset. So silence loses against a new request.
-Belongs to one event loop.
+`Holds` is for one process; `rushes.ingest.fleet` does the same for several. Belongs to one event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Protocol
 
+from rushes.clock import SystemClock
 from rushes.errors import RushesError
 
 STALLED = 1.0
@@ -30,9 +32,11 @@ class Locked(RushesError):
 
 
 class Hold:
-    """The right to append, and when its request was last heard."""
+    """The right to append, and when its request was last heard. `fence` rises with each hold of an upload."""
 
-    def __init__(self) -> None:
+    def __init__(self, fence: int = 0) -> None:
+        self.fence = fence
+        self.is_mine: Callable[[], Awaitable[bool]] = _always
         self.heard = time.monotonic()
         self.interrupted = False
         self.released = asyncio.Event()
@@ -49,6 +53,11 @@ class Hold:
         if self._limit is not None:
             self._limit.reschedule(asyncio.get_running_loop().time())
 
+    async def confirm(self) -> None:
+        """Ask before anything is acknowledged. Raises Locked where another process has taken the upload meanwhile."""
+        if not await self.is_mine():
+            raise Locked
+
     @asynccontextmanager
     async def receiving(self) -> AsyncIterator[None]:
         """Raises TimeoutError inside when interrupted."""
@@ -59,7 +68,19 @@ class Hold:
             self._limit = None
 
 
+class UploadLocks(Protocol):
+    def claim(self, upload: str, *, force: bool = False) -> AbstractAsyncContextManager[Hold]:
+        """Raises Locked unless the upload is free, or its holder is silent (`force`: whatever its holder does)."""
+        ...
+
+    async def settle(self, upload: str) -> bool:
+        """Wait a moment until nobody appends, ending a holder that is or becomes silent. False: one is still there."""
+        ...
+
+
 class Holds:
+    """For one process. The fence is its clock, so that what a killed predecessor still has under way sorts below."""
+
     def __init__(self, *, stalled: float = STALLED, hand_off: float = HAND_OFF) -> None:
         self._held: dict[str, Hold] = {}
         self._stalled = stalled
@@ -67,13 +88,12 @@ class Holds:
 
     @asynccontextmanager
     async def claim(self, upload: str, *, force: bool = False) -> AsyncIterator[Hold]:
-        """Raises Locked unless the upload is free, or its holder is silent (`force`: whatever its holder does)."""
         holder = self._held.get(upload)
         if holder is not None and (force or holder.silence >= self._stalled):
             await self._end(holder)
         if upload in self._held:
             raise Locked
-        hold = self._held[upload] = Hold()
+        hold = self._held[upload] = Hold(int(SystemClock().now() * 1000))
         try:
             yield hold
         finally:
@@ -81,7 +101,6 @@ class Holds:
             hold.released.set()
 
     async def settle(self, upload: str) -> bool:
-        """Wait until nobody appends, ending a holder that is or becomes silent. False: one is still at work."""
         holder = self._held.get(upload)
         if holder is None:
             return True
@@ -93,6 +112,10 @@ class Holds:
     async def _end(self, holder: Hold) -> None:
         holder.interrupt()
         await _wait(holder, self._hand_off)
+
+
+async def _always() -> bool:
+    return True
 
 
 async def _wait(holder: Hold, seconds: float) -> None:

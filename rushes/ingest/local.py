@@ -32,7 +32,7 @@ class LocalUploadStore:
         self._reserve = reserve
         root.mkdir(parents=True, exist_ok=True)
 
-    def create(self, upload: str) -> None:
+    def create(self, upload: str, key: str, length: int) -> None:
         os.close(os.open(self._path(upload), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         if self._sync == "commit":
             _sync_directory(self._root)
@@ -48,7 +48,7 @@ class LocalUploadStore:
         finally:
             os.close(descriptor)
 
-    def append(self, upload: str) -> LocalAppender:
+    def append(self, upload: str, fence: int = 0) -> LocalAppender:
         descriptor = self._open(upload, os.O_RDWR)
         try:
             # The kernel lets go of this lock when its process ends, however it ends.
@@ -72,8 +72,14 @@ class LocalUploadStore:
         with suppress(FileNotFoundError):
             self._path(upload).unlink()
 
-    def list(self) -> Iterator[str]:
-        return (entry.name for entry in sorted(self._root.iterdir()) if is_id(entry.name))
+    def list(self) -> Iterator[tuple[str, Stored]]:
+        for entry in sorted(self._root.iterdir()):
+            if is_id(entry.name):
+                with suppress(UploadMissing):  # removed while we listed
+                    yield entry.name, self.stat(entry.name)
+
+    def sweep(self, before: float) -> int:
+        return 0  # every file is an id
 
     def free(self) -> int:
         return shutil.disk_usage(self._root).free
@@ -100,7 +106,7 @@ class LocalAppender:
         self._descriptor = descriptor
         self._sync = sync
         self._room = room
-        self._size = os.lseek(descriptor, 0, os.SEEK_END)
+        self._start = self._size = os.lseek(descriptor, 0, os.SEEK_END)
 
     @property
     def size(self) -> int:
@@ -114,8 +120,8 @@ class LocalAppender:
         while left:
             left = _after(left, self._write_some(left[:_PIECES_PER_CALL]))
 
-    def truncate(self, size: int) -> None:
-        os.ftruncate(self._descriptor, size)
+    def rollback(self) -> None:
+        os.ftruncate(self._descriptor, self._start)
         self._size = os.lseek(self._descriptor, 0, os.SEEK_END)
 
     def commit(self) -> int:

@@ -23,14 +23,14 @@ class MemoryUploadStore:
         self._capacity = capacity
         self._now = now or SystemClock().now
 
-    def create(self, upload: str) -> None:
+    def create(self, upload: str, key: str, length: int) -> None:
         self._uploads.setdefault(upload, _Bytes(modified=self._now()))
 
     def stat(self, upload: str) -> Stored:
         found = self._find(upload)
         return Stored(size=len(found.data), modified=found.modified)
 
-    def append(self, upload: str) -> MemoryAppender:
+    def append(self, upload: str, fence: int = 0) -> MemoryAppender:
         found = self._find(upload)
         if found.busy:
             raise UploadBusy(upload)
@@ -49,8 +49,11 @@ class MemoryUploadStore:
     def remove(self, upload: str) -> None:
         self._uploads.pop(upload, None)
 
-    def list(self) -> Iterator[str]:
-        return iter(sorted(self._uploads))
+    def list(self) -> Iterator[tuple[str, Stored]]:
+        return iter([(upload, self.stat(upload)) for upload in sorted(self._uploads)])
+
+    def sweep(self, before: float) -> int:
+        return 0
 
     def free(self) -> int:
         return self._capacity - sum(len(found.data) for found in self._uploads.values())
@@ -65,6 +68,7 @@ class MemoryUploadStore:
 class MemoryAppender:
     def __init__(self, target: _Bytes, free: Callable[[], int], now: Callable[[], float]) -> None:
         self._target, self._free, self._now = target, free, now
+        self._start = len(target.data)
         target.busy = True
 
     @property
@@ -79,8 +83,8 @@ class MemoryAppender:
                 raise StoreFull
         self._target.modified = self._now()
 
-    def truncate(self, size: int) -> None:
-        del self._target.data[size:]
+    def rollback(self) -> None:
+        del self._target.data[self._start :]
 
     def commit(self) -> int:
         return self.size

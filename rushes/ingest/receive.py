@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterable
+from concurrent.futures import Executor
 from contextlib import suppress
 
 from starlette.requests import ClientDisconnect
@@ -24,13 +25,14 @@ IDLE = 120.0
 """Seconds of silence after which a connection counts as lost."""
 
 
-async def receive(body: AsyncIterable[bytes], appender: Appender, room: int, hold: Hold) -> int:
+async def receive(
+    body: AsyncIterable[bytes], appender: Appender, room: int, hold: Hold, threads: Executor | None = None
+) -> int:
     """Append at most `room` bytes of the body, close the appender, and give the committed offset.
 
-    Raises StoreFull, or ProtocolError for a longer body (then none of it is kept).
+    Raises StoreFull, StoreError, or ProtocolError for a longer body (then none of it is kept).
     """
-    start = appender.size
-    writer = _Writer(appender, hold)
+    writer = _Writer(appender, hold, threads)
     try:
         with suppress(ClientDisconnect, TimeoutError):
             async with hold.receiving():
@@ -42,14 +44,15 @@ async def receive(body: AsyncIterable[bytes], appender: Appender, room: int, hol
                     await writer.take(piece)
     finally:
         # A cancelled request does not cancel this: a descriptor must not be closed under a thread that writes to it.
-        offset = await asyncio.shield(asyncio.ensure_future(writer.finish(None if room >= 0 else start)))
+        offset = await asyncio.shield(asyncio.ensure_future(writer.finish(keep=room >= 0)))
     return offset
 
 
 class _Writer:
     """Gathers pieces and writes them in order. After a failed write nothing more is written: there would be a gap."""
 
-    def __init__(self, appender: Appender, hold: Hold) -> None:
+    def __init__(self, appender: Appender, hold: Hold, threads: Executor | None) -> None:
+        self._threads = threads
         self._loop = asyncio.get_running_loop()
         self._appender = appender
         self._hold = hold
@@ -63,27 +66,28 @@ class _Writer:
         self._size += len(piece)
         if self._size >= BUFFER:
             await self._settle()
+            self._hold.heard = time.monotonic()  # it was the store that let us wait, not the client
             self._submit()
 
-    async def finish(self, cut: int | None) -> int:
-        """Store what is gathered, or cut the upload back to `cut` bytes; commit, close, give the offset."""
+    async def finish(self, *, keep: bool) -> int:
+        """Store what is gathered, or forget all that this request brought; commit, close, give the offset."""
         self._timer.cancel()
         try:
             await self._settle()
-            return await asyncio.to_thread(self._finish, cut)
+            return await self._loop.run_in_executor(self._threads, self._finish, keep)
         finally:
             self._appender.close()
 
-    def _finish(self, cut: int | None) -> int:
-        if cut is not None:
-            self._appender.truncate(cut)
-        else:
+    def _finish(self, keep: bool) -> int:
+        if keep:
             self._appender.write(self._pieces)
+        else:
+            self._appender.rollback()
         return self._appender.commit()
 
     def _submit(self) -> None:
         pieces, self._pieces, self._size = self._pieces, [], 0
-        self._pending = self._loop.run_in_executor(None, self._appender.write, pieces)
+        self._pending = self._loop.run_in_executor(self._threads, self._appender.write, pieces)
 
     async def _settle(self) -> None:
         """Wait for the write in flight and raise its error. An interruption does not lose it: `wait` leaves it be."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rushes.catalog.database import DatabaseUnavailable
 from rushes.catalog.records import Upload
 from rushes.errors import REASONS, NotFound
-from rushes.ingest.finish import finish, position
+from rushes.ingest.finish import finish, kept, position
 from rushes.ingest.hold import Locked
 from rushes.ingest.services import Services
-from rushes.ingest.store import UploadMissing
+from rushes.ingest.store import Stored, UploadBusy, UploadDamaged, UploadMissing
 from rushes.noun import Reason
 from rushes.storage.store import StoreError
 
@@ -32,22 +34,20 @@ class Recovered:
 
 
 async def recover(services: Services) -> Recovered:
-    """Finish complete uploads, end expired ones, remove orphaned bytes. For the start, and now and then after it."""
+    """Finish complete uploads, end expired ones, remove orphaned bytes. For the start, and now and then after it.
+
+    Several processes may do so at once: what is done to an open upload is done under its lock, and again is harmless.
+    """
+    stored = await services.call(_listing, services)  # before the rows: what is created meanwhile is not an orphan
+    uploads = await asyncio.to_thread(services.catalog.open_uploads)
     finished: list[str] = []
     expired: list[str] = []
-    uploads = await asyncio.to_thread(services.catalog.open_uploads)
     for upload in uploads:
-        try:
-            async with services.holds.claim(upload.id):
-                done = await asyncio.to_thread(_settle, services, upload.id)
-        except Locked:
-            continue  # a request is at work on it
-        except (StoreError, UploadMissing) as error:
-            log.warning("upload %s cannot be finished yet: %s", upload.id, error)
-            continue
+        done = await _look_after(services, upload, stored.get(upload.id))
         if done:
             (finished if done == "finished" else expired).append(upload.id)
-    orphans = await asyncio.to_thread(_remove_orphans, services)
+    rest = sorted(stored.keys() - {upload.id for upload in uploads})
+    orphans = await services.call(_remove_orphans, services, rest)
     return Recovered(tuple(finished), tuple(expired), orphans)
 
 
@@ -56,9 +56,30 @@ async def keep_recovering(services: Services, every: float = 300.0) -> None:
     while True:
         try:
             await recover(services)
+        except (StoreError, DatabaseUnavailable) as error:
+            log.warning("uploads cannot be looked after now; trying again in %d s: %s", every, error)
         except Exception:  # whatever it was, the next round may succeed, and the server must go on
             log.exception("recovery of uploads failed; trying again in %d s", every)
         await asyncio.sleep(every)
+
+
+def _listing(services: Services) -> dict[str, Stored]:
+    return dict(services.uploads.list())
+
+
+async def _look_after(services: Services, upload: Upload, stored: Stored | None) -> str | None:
+    """What became of an upload, if anything. Its lock is taken only where something has to be done."""
+    now = services.clock.now()
+    if stored is not None and stored.size < upload.length and not kept(services, upload, stored).is_expired(now):
+        return None
+    try:
+        async with services.holds.claim(upload.id):
+            return await services.call(_settle, services, upload.id)
+    except Locked:
+        return None  # a request is at work on it
+    except (StoreError, UploadMissing, UploadBusy, UploadDamaged) as error:
+        log.warning("upload %s cannot be finished yet: %s", upload.id, error)
+        return None
 
 
 def _settle(services: Services, upload_id: str) -> str | None:
@@ -81,21 +102,23 @@ def _expire(services: Services, upload: Upload) -> str:
     return "expired"
 
 
-def _remove_orphans(services: Services) -> tuple[str, ...]:
+def _remove_orphans(services: Services, uploads: Sequence[str]) -> tuple[str, ...]:
+    before = services.clock.now() - ORPHAN_AGE
     removed = []
-    for upload_id in list(services.uploads.list()):
-        if _is_orphan(services, upload_id):
-            services.uploads.remove(upload_id)
-            removed.append(upload_id)
+    for upload in uploads:
+        if _is_orphan(services, upload, before):
+            services.uploads.remove(upload)
+            removed.append(upload)
+    services.uploads.sweep(before)
     return tuple(removed)
 
 
-def _is_orphan(services: Services, upload_id: str) -> bool:
+def _is_orphan(services: Services, upload: str, before: float) -> bool:
     try:
-        return services.catalog.upload(upload_id).state != "open"
+        return services.catalog.upload(upload).state != "open"
     except NotFound:
         pass
     try:
-        return services.uploads.stat(upload_id).modified + ORPHAN_AGE < services.clock.now()
+        return services.uploads.stat(upload).modified < before
     except UploadMissing:
         return False

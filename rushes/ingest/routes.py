@@ -15,6 +15,7 @@ from rushes.catalog.records import Upload
 from rushes.errors import Conflict, RushesError
 from rushes.ingest.admission import admit
 from rushes.ingest.answers import ASSET, answer, location, options, problem
+from rushes.ingest.complaints import Complaints
 from rushes.ingest.finish import finish, gone, position
 from rushes.ingest.hold import Hold, Locked
 from rushes.ingest.protocol import (
@@ -30,7 +31,7 @@ from rushes.ingest.protocol import (
 )
 from rushes.ingest.receive import receive
 from rushes.ingest.services import Services
-from rushes.ingest.store import Appender, StoreFull, UploadBusy, UploadMissing
+from rushes.ingest.store import Appender, StoreFull, UploadBusy, UploadDamaged, UploadMissing
 from rushes.keys import is_id, source_key
 from rushes.storage.store import StoreError
 
@@ -54,6 +55,7 @@ def router(services: Services) -> APIRouter:
 class Endpoint:
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._complaints = Complaints(log)
 
     async def collection(self, request: Request) -> Response:
         return await self._answer(request, {"POST": self._create})
@@ -76,8 +78,10 @@ class Endpoint:
             return problem(error)
         except UploadMissing:
             return problem(gone())
+        except UploadBusy:
+            return problem(Locked())
         except (StoreError, DatabaseUnavailable) as error:
-            log.warning("%s %s cannot be done now: %s", method, request.url.path, error)
+            self._complaints.tell(f"{method} {request.url.path}", error)
             # On HEAD, clients wait after a 423, while any other error would make them start from the first byte.
             return problem(Locked("Please ask again.") if method == "HEAD" else _unavailable())
 
@@ -87,7 +91,7 @@ class Endpoint:
         services = self._services
         tenant = services.tenant_of(request)
         creation = parse_creation(request.headers, services.settings.upload_max_bytes)
-        upload, asset = await asyncio.to_thread(admit, services, tenant, creation)
+        upload, asset = await services.call(admit, services, tenant, creation)
         log.info("upload %s created", upload.id, extra={"asset": asset.id, "upload": upload.id})
         headers = {
             "Location": location(request, services.settings, upload.id),
@@ -103,8 +107,8 @@ class Endpoint:
         async with self._services.holds.claim(upload.id) as hold:
             try:
                 offset = await self._receive(request, upload, Append(0, None), hold)
-            except StoreFull:
-                offset = (await asyncio.to_thread(self._services.uploads.stat, upload.id)).size
+            except (StoreFull, StoreError):
+                offset = (await self._services.call(self._services.uploads.stat, upload.id)).size
             await self._finish_if_complete(upload, offset)
         return offset
 
@@ -114,7 +118,7 @@ class Endpoint:
         upload = await self._load(request)
         at_rest = await self._services.holds.settle(upload.id)
         upload = await self._load(request)
-        at = await asyncio.to_thread(position, self._services, upload)
+        at = await self._services.call(position, self._services, upload)
         if at.offset == upload.length and upload.state == "open":
             await self._finish_late(upload, at_rest=at_rest)
         headers = {
@@ -152,7 +156,7 @@ class Endpoint:
             upload = await self._load(request)
             if upload.state == "finished":
                 raise Conflict("upload_finished", "The upload is complete; delete the asset instead.")
-            await asyncio.to_thread(self._terminate, upload)
+            await self._services.call(self._terminate, upload)
         return answer(204, {})
 
     def _terminate(self, upload: Upload) -> None:
@@ -178,9 +182,10 @@ class Endpoint:
         return name
 
     async def _receive(self, request: Request, upload: Upload, append: Append, hold: Hold) -> int:
-        appender = await self._open(upload)
+        """The offset that may be acknowledged: the bytes are safe, and the upload was ours until they were."""
+        appender = await self._open(upload, hold)
         if appender is None:
-            at = await asyncio.to_thread(position, self._services, upload)
+            at = await self._services.call(position, self._services, upload)
             check_append(append, at.offset, upload.length)
             return at.offset
         try:
@@ -188,22 +193,23 @@ class Endpoint:
         except ProtocolError:
             appender.close()
             raise
-        return await receive(request.stream(), appender, upload.length - appender.size, hold)
+        room = upload.length - appender.size
+        offset = await receive(request.stream(), appender, room, hold, self._services.threads)
+        await hold.confirm()
+        return offset
 
-    async def _open(self, upload: Upload) -> Appender | None:
+    async def _open(self, upload: Upload, hold: Hold) -> Appender | None:
         """None where the bytes are with the object store already."""
         if upload.state == "finished":
             return None
         try:
-            return await asyncio.to_thread(self._services.uploads.append, upload.id)
+            return await self._services.call(self._services.uploads.append, upload.id, hold.fence)
         except UploadMissing:
             return None
-        except UploadBusy as error:
-            raise Locked from error
 
     async def _finish_if_complete(self, upload: Upload, offset: int) -> None:
         if offset == upload.length and upload.state == "open":
-            await asyncio.to_thread(finish, self._services, upload)
+            await self._services.call(finish, self._services, upload)
             log.info("upload %s finished", upload.id, extra={"asset": upload.asset, "upload": upload.id})
 
     async def _finish_late(self, upload: Upload, *, at_rest: bool) -> None:
@@ -211,7 +217,10 @@ class Endpoint:
         if not at_rest:
             raise Locked
         async with self._services.holds.claim(upload.id):
-            await asyncio.to_thread(finish, self._services, upload)
+            try:
+                await self._services.call(finish, self._services, upload)
+            except UploadDamaged as error:  # on HEAD, a 409 would make clients start from the first byte
+                raise Locked("Some of the bytes have to be sent again. Please ask again.") from error
 
 
 def _unavailable() -> RushesError:

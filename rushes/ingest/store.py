@@ -1,6 +1,7 @@
 """Where bytes lie until an upload is complete. The contract, which `tests/contract/test_upload_store.py` runs.
 
 Methods block and are called from threads. An upload's offset is the number of its stored bytes and nothing else.
+What a remote store cannot do now is a `StoreError` (`rushes.storage.store`), from every method.
 """
 
 from __future__ import annotations
@@ -19,6 +20,16 @@ class UploadMissing(Exception):
 
 class UploadBusy(Exception):
     """Another process appends to this upload."""
+
+
+class UploadDamaged(RushesError):
+    """Stored bytes are not those that were acknowledged: somebody else wrote in their place. They are given up, so
+    that the offset falls back and the client, which asks for it after a 409, sends them again."""
+
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__("upload_damaged", "Some of the bytes have to be sent again. Please ask for the offset.")
 
 
 class StoreFull(RushesError):
@@ -50,8 +61,8 @@ class Appender(Protocol):
         """Append all pieces in order. Raises StoreFull; then a part of them may be stored."""
         ...
 
-    def truncate(self, size: int) -> None:
-        """Forget what lies behind `size`."""
+    def rollback(self) -> None:
+        """Forget everything that this appender wrote, also what it committed."""
         ...
 
     def commit(self) -> int:
@@ -63,22 +74,29 @@ class Appender(Protocol):
 
 @runtime_checkable
 class UploadStore(Protocol):
-    def create(self, upload: str) -> None:
-        """An upload of no bytes, which survives a crash. One that is there already is kept."""
+    def create(self, upload: str, key: str, length: int) -> None:
+        """An upload of no bytes, which survives a crash. One that is there already is kept.
+
+        It will become the object `key` of `length` bytes, so that a store may write to that place from the start.
+        """
         ...
 
     def stat(self, upload: str) -> Stored:
         """What is stored, and safe: this offset may be told to a client. Raises UploadMissing."""
         ...
 
-    def append(self, upload: str) -> Appender:
-        """Raises UploadMissing, or UploadBusy where another process has it. Within a process the caller locks."""
+    def append(self, upload: str, fence: int = 0) -> Appender:
+        """Raises UploadMissing, or UploadBusy where another process has it. The caller locks (`UploadLocks`).
+
+        `fence` rises with each lock: what a writer with a lower one does late never wins over one with a higher one.
+        """
         ...
 
     def hand_over(self, upload: str, objects: ObjectStore, key: str) -> None:
         """Put the bytes into the object store under `key`. Done already (bytes gone, object there): no error.
 
-        Raises UploadMissing when neither is there. May be interrupted anywhere and done again.
+        Raises UploadMissing when neither is there, UploadDamaged where bytes have to be sent again. May be interrupted
+        anywhere and done again.
         """
         ...
 
@@ -86,8 +104,13 @@ class UploadStore(Protocol):
         """Of a missing one: no error."""
         ...
 
-    def list(self) -> Iterator[str]:
-        """Ids of all uploads with stored bytes."""
+    def list(self) -> Iterator[tuple[str, Stored]]:
+        """All uploads with stored bytes, by id."""
+        ...
+
+    def sweep(self, before: float) -> int:
+        """Remove what killed creations and removals left that no id leads to, where it is older than `before` (seconds
+        since the epoch). Gives how much."""
         ...
 
     def free(self) -> int:

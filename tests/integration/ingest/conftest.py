@@ -18,6 +18,12 @@ import httpx
 import pytest
 
 from rushes.clock import pause
+from rushes.ingest.multipart import prefix
+from rushes.ingest.s3 import S3UploadStore
+from rushes.ingest.store import UploadMissing
+from rushes.storage.bucket import Bucket
+from rushes.storage.open import open_store
+from tests.services.swift import Swift
 
 TUS = {"Tus-Resumable": "1.0.0"}
 PATCH = {**TUS, "Content-Type": "application/offset+octet-stream"}
@@ -41,17 +47,20 @@ class Server:
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
+        self.log = data.parent / f"server-{self.port}.log"
+        self.bucket = Bucket.parse(options["storage"]) if "storage" in options else None
 
     def start(self) -> Server:
         script = Path(__file__).with_name("server.py")
         arguments = [sys.executable, str(script), str(self.data), str(self.port), json.dumps(self.options)]
-        self.process = subprocess.Popen(arguments, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(arguments, env={**os.environ, "PYTHONUNBUFFERED": "1"}, stderr=log)
         wait_for(self._answers, "the server")
         return self
 
     def _answers(self) -> bool:
         assert self.process is not None
-        assert self.process.poll() is None, "the server ended"
+        assert self.process.poll() is None, self.log.read_text(errors="replace")[-2000:]
         try:
             return httpx.options(f"{self.url}/files").status_code == 204
         except httpx.TransportError:
@@ -96,20 +105,32 @@ class Server:
         return connection
 
     def stored(self, url: str) -> int:
-        """Bytes in the upload's own file."""
-        path = self.data / "uploads" / url.rsplit("/", 1)[1]
+        """Bytes in the upload's own file or states; -1 where there is none."""
+        upload = url.rsplit("/", 1)[1]
+        if self.bucket:
+            try:
+                return S3UploadStore(self.bucket).stat(upload).size
+            except UploadMissing:
+                return -1
+        path = self.data / "uploads" / upload
         return path.stat().st_size if path.exists() else -1
+
+    def states(self, url: str) -> list[str]:
+        """Names of the upload's states."""
+        assert self.bucket
+        return [found["Key"] for found in self.bucket.list(prefix(url.rsplit("/", 1)[1]))]
 
     def asset(self, identity: str) -> dict[str, Any]:
         return httpx.get(f"{self.url}/v1/assets/{identity}").json()
 
     def source_sha(self, identity: str) -> str:
-        """SHA-256 of the asset's source, read from the object store's directory."""
+        """SHA-256 of the asset's source, read from the object store."""
         source = self.asset(identity)["source"]
         assert source is not None, "the asset has no source"
-        path = self.data / "objects" / source["key"]
-        assert path.stat().st_size == source["size"]
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        objects = open_store(self.options.get("storage") or f"file://{self.data / 'objects'}")
+        data = objects.read(source["key"])
+        assert len(data) == source["size"]
+        return hashlib.sha256(data).hexdigest()
 
 
 @pytest.fixture
@@ -131,9 +152,22 @@ def server(start_server: Callable[..., Server]) -> Server:
     return start_server()
 
 
-@pytest.fixture(scope="module")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """For tests that only speak to it."""
-    server = Server(tmp_path_factory.mktemp("ingest") / "data", {}).start()
+@pytest.fixture(scope="session")
+def s3_keys(swift: Swift) -> Iterator[Swift]:
+    """Swift, with its keys where boto3 looks for them, for longer than one test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in swift.environment.items():
+            patch.setenv(name, value)
+        yield swift
+
+
+@pytest.fixture(scope="module", params=["local", "s3"])
+def shared_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """For tests that only speak to it. Once with files, once with S3 and leases in the catalog."""
+    options: dict[str, Any] = {}
+    if request.param == "s3":
+        service: Swift = request.getfixturevalue("s3_keys")
+        options = {"storage": service.url(service.bucket(), "videos"), "fleet": True}
+    server = Server(tmp_path_factory.mktemp("ingest") / "data", options).start()
     yield server
     server.kill()

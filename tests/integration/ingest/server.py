@@ -1,7 +1,8 @@
 """A real server with the upload endpoint, the real catalog and real files. A program of its own, so that it can be killed.
 
-`python server.py DATA_DIR PORT [JSON]`: the JSON may override settings, `sync` and `fail_until` (a file: while it
-exists, the object store refuses everything).
+`python server.py DATA_DIR PORT [JSON]`: the JSON may override `settings`, `sync`, `reserve`, `stalled`; `storage` (an
+address `s3://...`, instead of files) and `fleet` (leases in the catalog). While a file `out-of-order` lies in the
+directory, the store of files refuses everything.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,20 @@ from fastapi import FastAPI, Request
 
 from rushes.catalog.catalog import Catalog
 from rushes.catalog.change import Store
-from rushes.catalog.database import Database
+from rushes.catalog.open import open_database
 from rushes.clock import SystemClock
+from rushes.ingest.fleet import FleetHolds
 from rushes.ingest.hold import Holds
 from rushes.ingest.local import LocalUploadStore
+from rushes.ingest.open import open_upload_store
 from rushes.ingest.recovery import recover
 from rushes.ingest.routes import router
 from rushes.ingest.services import Services
+from rushes.ingest.store import UploadStore
 from rushes.settings import Settings
 from rushes.storage.local import LocalStore
-from rushes.storage.store import ObjectInfo, StoreError
+from rushes.storage.open import open_store
+from rushes.storage.store import ObjectInfo, ObjectStore, StoreError
 
 
 class FailingStore(LocalStore):
@@ -45,25 +50,34 @@ def tenant_of(request: Request) -> str:
     return request.headers.get("x-test-tenant", "default")
 
 
+def stores(data: Path, options: dict[str, Any]) -> tuple[ObjectStore, UploadStore]:
+    """In the data directory, or in the bucket of the option `storage`."""
+    if storage := options.get("storage"):
+        return open_store(storage), open_upload_store(Settings(data=data, storage_url=storage))
+    uploads = LocalUploadStore(data / "uploads", sync=options.get("sync", "commit"), reserve=options.get("reserve", 0))
+    return FailingStore(data / "objects", data / "out-of-order"), uploads
+
+
 def create_app(data: Path, options: dict[str, Any]) -> FastAPI:
     settings = Settings(data=data, min_free_bytes=0, **options.get("settings", {}))
-    database = Database(data / "rushes.db")
+    database = open_database(settings.database)
     database.migrate()
+    catalog = Catalog(Store(database))
+    objects, uploads = stores(data, options)
     services = Services(
-        catalog=Catalog(Store(database, SystemClock())),
-        objects=FailingStore(data / "objects", data / "out-of-order"),
-        uploads=LocalUploadStore(
-            data / "uploads", sync=options.get("sync", "commit"), reserve=options.get("reserve", 0)
-        ),
+        catalog=catalog,
+        objects=objects,
+        uploads=uploads,
         settings=settings,
         clock=SystemClock(),
         tenant_of=tenant_of,
-        holds=Holds(stalled=options.get("stalled", 1.0)),
+        holds=FleetHolds(catalog) if options.get("fleet") else Holds(stalled=options.get("stalled", 1.0)),
     )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await recover(services)
+        with suppress(StoreError):
+            await recover(services)
         yield
 
     app = FastAPI(lifespan=lifespan)

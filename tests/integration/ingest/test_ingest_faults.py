@@ -16,8 +16,18 @@ from typing import Any
 import httpx
 import pytest
 
-from rushes.clock import pause
+from rushes.catalog.catalog import Catalog
+from rushes.catalog.change import Store
+from rushes.catalog.sqlite import SqliteDatabase
+from rushes.clock import SystemClock, pause
+from rushes.ingest import finish as ingest_finish
+from rushes.ingest.admission import admit
+from rushes.ingest.memory import MemoryUploadStore
+from rushes.ingest.protocol import Creation
+from rushes.ingest.services import Services
 from rushes.keys import new_id
+from rushes.settings import Settings
+from rushes.storage.local import LocalStore
 
 TUS = {"Tus-Resumable": "1.0.0"}
 MIB = 2**20
@@ -269,3 +279,24 @@ def _age(data: Path, url: str, *, seconds: float, file: bool = True) -> None:
     if file:
         then = time.time() - seconds
         os.utime(data / "uploads" / name, (then, then))
+
+
+def test_the_source_of_an_asset_that_was_deleted_meanwhile_is_not_kept(tmp_path: Path) -> None:
+    # Given an upload that was complete when its asset was deleted
+    database = SqliteDatabase(tmp_path / "rushes.db")
+    database.migrate()
+    catalog, objects, clock = Catalog(Store(database)), LocalStore(tmp_path / "objects"), SystemClock()
+    services = Services(
+        catalog, objects, MemoryUploadStore(), Settings(data=tmp_path, min_free_bytes=0), clock, lambda request: "t"
+    )
+    creation = Creation(length=3, metadata={}, raw_metadata="", body=False)
+    upload, asset = admit(services, "t", creation)
+    appender = services.uploads.append(upload.id)
+    appender.write([b"abc"])
+    appender.close()
+    catalog.delete(asset.id)
+    # When a process that does not know yet finishes it / Then nothing stays that nobody would ever remove
+    ingest_finish.finish(services, upload)
+    assert list(objects.list("sources/")) == []
+    assert list(services.uploads.list()) == []
+    database.close()

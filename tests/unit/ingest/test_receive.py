@@ -20,6 +20,7 @@ class Spy:
 
     def __init__(self, start: bytes = b"", capacity: int = 2**40) -> None:
         self.data, self.capacity = bytearray(start), capacity
+        self.start = len(start)
         self.writes: list[int] = []
         self.committed = 0
         self.closed = False
@@ -46,8 +47,8 @@ class Spy:
         self.writes.append(len(self.data) - before)
         self.at_once -= 1
 
-    def truncate(self, size: int) -> None:
-        del self.data[size:]
+    def rollback(self) -> None:
+        del self.data[self.start :]
 
     def commit(self) -> int:
         self.committed = len(self.data)
