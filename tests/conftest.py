@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.services.moto import Moto
+from tests.services.swift import Swift, home
+
+if TYPE_CHECKING:
+    from tests.services.postgres import Postgres
+    from tests.services.redis import RedisServer
 
 MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media"
 
@@ -23,3 +34,63 @@ def media() -> Path:
     if not MEDIA.is_dir():
         pytest.skip("the shared clips are not there")
     return MEDIA
+
+
+@pytest.fixture(scope="session")
+def swift() -> Iterator[Swift]:
+    """OpenStack Swift's S3: enforces keys, expiry, checksums. One for all tests; take a bucket of your own."""
+    folder = home()
+    if folder is None or not importlib.util.find_spec("swift"):
+        unavailable("Swift, or a file system with user attributes,")
+    assert folder
+    service = Swift(folder)
+    try:
+        yield service
+    finally:
+        service.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
+    """moto's S3: quick, believes everybody. One for all tests; take a bucket of your own."""
+    if not importlib.util.find_spec("moto"):
+        unavailable("moto")
+    service = Moto(tmp_path_factory.mktemp("moto"))
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def s3(swift: Swift, monkeypatch: pytest.MonkeyPatch) -> Swift:
+    """Swift, with its keys in the environment, where `open_store` finds them."""
+    for name, value in swift.environment.items():
+        monkeypatch.setenv(name, value)
+    return swift
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """PostgreSQL. One for all tests; take a database of your own, and leave the server running."""
+    if not importlib.util.find_spec("psycopg"):
+        unavailable("psycopg (the extra `fleet`)")
+    from tests.services.postgres import binaries, running_postgres  # deferred: it needs the extra
+
+    programs = binaries()
+    if programs is None:
+        unavailable("PostgreSQL")
+    assert programs
+    with running_postgres(programs) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A real Redis. One for all tests; take a namespace of your own, and leave it running."""
+    if not (shutil.which("redis-server") and importlib.util.find_spec("dramatiq")):
+        unavailable("redis-server, or the extra `fleet`,")
+    from tests.services.redis import RedisServer
+
+    service = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield service
+    service.stop()

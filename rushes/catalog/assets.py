@@ -9,6 +9,9 @@ from rushes.policies import Policy
 from rushes.profiles import Profile
 from rushes.states import AssetState
 
+COLUMNS = "id, state, next_build, verdict_override, original, litter, profile, policy, doc"
+IDLE = "NOT EXISTS (SELECT 1 FROM steps s WHERE s.asset = assets.id AND s.state IN ('waiting', 'ready', 'running'))"
+
 
 def insert(tx: Session, asset: Asset, profile: Profile, policy: Policy) -> None:
     tx.execute("INSERT INTO tenants (id) VALUES (:id) ON CONFLICT DO NOTHING", {"id": asset.tenant})
@@ -32,11 +35,20 @@ def _columns(asset: Asset) -> dict[str, object]:
 
 def get(tx: Session, asset: str) -> Asset:
     """Raises NotFound."""
-    return Asset.model_validate_json(row(tx, asset)["doc"])
+    return noun(row(tx, asset))
+
+
+def noun(found: Row) -> Asset:
+    return Asset.model_validate_json(found["doc"])
 
 
 def row(tx: Session, asset: str) -> Row:
-    found = tx.one("SELECT * FROM assets WHERE id = :id", {"id": asset})
+    """Raises NotFound. In a transaction that writes, the row is from now on this transaction's alone.
+
+    Whatever changes an asset or its steps begins here: so two completions of one asset come one after the other, each sees
+    what the other did to the record and to the count of what is left, and no two wait for each other.
+    """
+    found = tx.one(f"SELECT {COLUMNS} FROM assets WHERE id = :id{tx.lock}", {"id": asset})
     if found is None:
         raise NotFound("asset_not_found", "There is no asset of this id.")
     return found
@@ -46,8 +58,8 @@ def save(tx: Session, asset: Asset) -> Asset:
     """Store a changed asset; its revision rises."""
     changed = asset.model_copy(update={"revision": asset.revision + 1})
     tx.execute(
-        "UPDATE assets SET state = :state, publication = :publication, doc = :doc WHERE id = :id",
-        {key: value for key, value in _columns(changed).items() if key in ("id", "state", "publication", "doc")},
+        "UPDATE assets SET state = :state, publication = :publication, ready_at = :ready_at, doc = :doc WHERE id = :id",
+        {**_columns(changed), "ready_at": asset.ready_at},
     )
     return changed
 
@@ -57,16 +69,50 @@ def page(
 ) -> tuple[list[Asset], str | None]:
     """Newest first. The cursor is the last id given: ids sort by time, so pages stay stable while assets arrive."""
     rows = tx.all(
-        "SELECT doc FROM assets WHERE (:tenant IS NULL OR tenant = :tenant) AND (:after IS NULL OR id < :after)"
-        " AND (state = :state OR (:state IS NULL AND state <> 'deleted')) ORDER BY id DESC LIMIT :limit",
+        "SELECT doc FROM assets WHERE (CAST(:tenant AS TEXT) IS NULL OR tenant = :tenant)"
+        " AND (CAST(:after AS TEXT) IS NULL OR id < :after)"
+        " AND (state = :state OR (CAST(:state AS TEXT) IS NULL AND state <> 'deleted')) ORDER BY id DESC LIMIT :limit",
         {"tenant": tenant, "after": after, "state": state.value if state else None, "limit": limit + 1},
     )
     assets = [Asset.model_validate_json(found["doc"]) for found in rows[:limit]]
     return assets, assets[-1].id if len(rows) > limit else None
 
 
-def take_build_number(tx: Session, asset: str) -> int:
+def take_build_number(tx: Session, found: Row) -> int:
     """The next number; each attempt to package gets its own, so that no two ever write the same place."""
-    number: int = row(tx, asset)["next_build"]
-    tx.execute("UPDATE assets SET next_build = :next WHERE id = :id", {"next": number + 1, "id": asset})
+    number: int = found["next_build"]
+    tx.execute("UPDATE assets SET next_build = :next WHERE id = :id", {"next": number + 1, "id": found["id"]})
     return number
+
+
+def no_litter(tx: Session, asset: str) -> None:
+    """The cleanup of what lost attempts left is planned; `steps.end_attempt` says when there is more."""
+    tx.execute("UPDATE assets SET litter = 0 WHERE id = :id", {"id": asset})
+
+
+def with_litter(tx: Session) -> list[str]:
+    """Assets to be tidied up: nothing of them is under way."""
+    rows = tx.all(f"SELECT id FROM assets WHERE litter = 1 AND {IDLE} ORDER BY id LIMIT 100")
+    return [found["id"] for found in rows]
+
+
+def with_original(tx: Session, ready_before: float) -> list[str]:
+    """Assets that became ready before that time and whose original nobody deletes yet; nothing of them is under way."""
+    rows = tx.all(
+        f"SELECT id FROM assets WHERE original = 1 AND state = 'ready' AND ready_at < :before AND {IDLE}"
+        " ORDER BY ready_at LIMIT 100",
+        {"before": ready_before},
+    )
+    return [found["id"] for found in rows]
+
+
+def part_with_original(tx: Session, asset: str) -> None:
+    """Its cleanup is planned."""
+    tx.execute("UPDATE assets SET original = 0 WHERE id = :id", {"id": asset})
+
+
+def skip_builds(tx: Session, asset: str, above: int) -> None:
+    """Numbers up to `above` are taken, though this database does not know it."""
+    tx.execute(
+        "UPDATE assets SET next_build = :next WHERE id = :id AND next_build < :next", {"next": above + 1, "id": asset}
+    )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 
-from rushes.catalog import assets, fleet, outbox, steps, uploads, why
+from rushes.catalog import assets, fleet, holds, outbox, steps, uploads, why
 from rushes.catalog.change import Change, Store
 from rushes.catalog.records import Counts, Delivery, Event, Fleet, Upload
 from rushes.engine.graph import intake, republication, review
@@ -15,15 +15,6 @@ from rushes.model import Asset, StepView, Verdict, VerdictResult
 from rushes.noun import Reason
 from rushes.settings import load_policy, load_profile
 from rushes.states import Action, AssetState, Publication
-
-
-def database_path(url: str) -> Path:
-    """`sqlite:///relative` or `sqlite:////absolute` -> path."""
-    if not url.startswith("sqlite:///"):
-        raise ValueError(
-            f"RUSHES_DATABASE_URL {url!r} is not supported; it must look like sqlite:///path/to/rushes.db."
-        )
-    return Path(url.removeprefix("sqlite:///"))
 
 
 class Catalog:
@@ -55,8 +46,7 @@ class Catalog:
     def finish_upload(self, upload: str, source: SourceRef) -> Asset:
         """The last byte is stored at `source.key`: source, steps and event in one transaction. Again is harmless."""
         with self._store.change() as change:
-            record = uploads.get(change.tx, upload)
-            asset = assets.get(change.tx, record.asset)
+            record, asset = uploads.with_asset(change.tx, upload)
             if record.state != "open":
                 return asset
             uploads.set_state(change.tx, upload, "finished")
@@ -70,11 +60,10 @@ class Catalog:
     def terminate_upload(self, upload: str, *, reason: Reason | None = None) -> None:
         """Given up by the client, or expired: the asset never had a source and ends with it."""
         with self._store.change() as change:
-            record = uploads.get(change.tx, upload)
+            record, asset = uploads.with_asset(change.tx, upload)
             if record.state != "open":
                 return
             uploads.set_state(change.tx, upload, "terminated")
-            asset = assets.get(change.tx, record.asset)
             if reason:
                 change.fail_asset(asset, reason)
             else:
@@ -88,6 +77,31 @@ class Catalog:
     def open_uploads(self) -> list[Upload]:
         with self._database.read() as tx:
             return uploads.open_ones(tx)
+
+    # -- who appends to an upload -------------------------------------------------------------------------------------
+
+    def take_hold(self, upload: str, owner: str, lease: float, wanted: holds.Wanted) -> holds.Grip:
+        """The right to append for `lease` seconds; where somebody has it, they are told how much it is wanted."""
+        with self._database.write() as tx:
+            return holds.take(tx, self._store.now(tx), lease, upload=upload, owner=owner, wanted=wanted)
+
+    def ask_for_hold(self, upload: str, wanted: holds.Wanted) -> float | None:
+        """Seconds since the holder heard of its client; None where nobody appends."""
+        with self._database.write() as tx:
+            return holds.ask(tx, self._store.now(tx), upload, wanted)
+
+    def renew_holds(self, owner: str, lease: float, held: Mapping[str, holds.Held]) -> dict[str, holds.Wanted]:
+        """All holds of a process at once. Those it has lost are left out of the answer."""
+        with self._database.write() as tx:
+            return holds.renew(tx, self._store.now(tx), lease, owner, held)
+
+    def has_hold(self, upload: str, owner: str, fence: int) -> bool:
+        with self._database.read() as tx:
+            return holds.is_held_by(tx, upload, owner, fence)
+
+    def release_hold(self, upload: str, owner: str, fence: int) -> None:
+        with self._database.write() as tx:
+            holds.release(tx, upload, owner, fence)
 
     # -- assets -------------------------------------------------------------------------------------------------------
 
@@ -138,13 +152,21 @@ class Catalog:
             noun = assets.get(change.tx, asset)
             if noun.source is None or noun.state is AssetState.DELETED:
                 raise Conflict("nothing_to_retry", "This asset has no source to work on.")
-            if not steps.reopen(change.tx, asset, change.now):
+            if not steps.reopen(change.tx, asset):
                 raise Conflict("nothing_to_retry", "No step of this asset has failed.")
-            change.touched_steps = True
+            change.settle(asset)
             states = {row["key"]: row["state"] for row in steps.of_asset(change.tx, asset)}
             if noun.state is AssetState.FAILED and states.get("publish.ready") == "done":
                 change.add_steps(noun, republication(noun.revision, sorted(states)))
             return change.save(Outcome(revived(noun), ("asset.updated",)))
+
+    def converge(self, asset: str, *, above: int = 0) -> Asset:
+        """Have the pointer made what the catalog says of the asset; builds to come have numbers greater than `above`."""
+        with self._store.change() as change:
+            noun = assets.get(change.tx, asset)
+            assets.skip_builds(change.tx, asset, above)
+            change.converge(noun)
+            return noun
 
     def delete(self, asset: str) -> Asset:
         """Takedown: unreachable from now on; a cleanup step removes pointers first, then the objects."""
@@ -184,25 +206,33 @@ class Catalog:
         with self._database.read() as tx:
             return outbox.last(tx)
 
-    def due_deliveries(self, now: float, limit: int = 20) -> list[Delivery]:
+    def take_deliveries(self, limit: int = 20) -> list[Delivery]:
+        """Deliveries that are due, the caller's for `outbox.LEASE` seconds; nobody else is given them meanwhile."""
         with self._database.read() as tx:
-            return outbox.due(tx, now, limit)
-
-    def delivery_done(self, delivery: str) -> None:
+            if not outbox.is_due(tx, self._store.now(tx)):
+                return []
         with self._database.write() as tx:
-            outbox.delivered(tx, delivery)
+            return outbox.take(tx, self._store.now(tx), limit)
 
-    def delivery_failed(self, delivery: str, next_at: float | None) -> None:
+    def delivery_done(self, delivery: Delivery) -> None:
         with self._database.write() as tx:
-            outbox.postponed(tx, delivery, next_at)
+            outbox.settle(tx, delivery, "done")
+
+    def delivery_failed(self, delivery: Delivery, delay: float | None) -> None:
+        """To be tried again in `delay` seconds; None gives up."""
+        with self._database.write() as tx:
+            if delay is None:
+                outbox.settle(tx, delivery, "abandoned")
+            else:
+                outbox.settle(tx, delivery, "due", self._store.now(tx) + delay)
 
     def fleet(self) -> Fleet:
         with self._database.read() as tx:
-            return fleet.view(tx, self._store.clock.now())
+            return fleet.view(tx, self._store.now(tx))
 
     def counts(self) -> Counts:
         with self._database.read() as tx:
-            return fleet.counts(tx, self._store.clock.now())
+            return fleet.counts(tx, self._store.now(tx))
 
 
 def _decide(change: Change, asset: str, action: Action) -> Asset:

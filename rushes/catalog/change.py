@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from rushes.catalog import assets, outbox, steps
 from rushes.catalog.database import Database, Session
 from rushes.clock import Clock
+from rushes.engine.graph import republication
 from rushes.engine.outcome import Outcome, cleanup_step, fail, may_be_public
 from rushes.model import Asset, StepSpec
 from rushes.noun import Reason
-from rushes.states import Pool
+from rushes.states import Pool, StepState
 
 
 def _no_bell(pools: Iterable[Pool]) -> None:
@@ -24,35 +25,50 @@ class Store:
     """What every part of the catalog shares."""
 
     database: Database
-    clock: Clock
+    clock: Clock | None = None
+    """None: the database's own time, the same for all machines, so that a wrong clock ends nobody's lease."""
     ring: Callable[[Iterable[Pool]], None] = _no_bell
     deliver: bool = False
     """Whether events are queued for a webhook."""
 
+    def now(self, tx: Session) -> float:
+        """The time that counts in this transaction, in seconds since the epoch."""
+        return self.clock.now() if self.clock else tx.now
+
     @contextmanager
     def change(self) -> Iterator[Change]:
-        """A transaction; after its commit the doorbell rings for what it made ready."""
+        """A transaction; after its commit the doorbell rings for what it made ready.
+
+        Locks are taken in one order, so that no two transactions wait for each other: one asset (`assets.row`), its steps,
+        its tenant, the turn of the events, which are therefore written last.
+        """
         with self.database.write() as tx:
-            change = Change(tx, self.clock.now(), self.deliver)
+            change = Change(tx, self.now(tx))
             yield change
-            pools = steps.ready_pools(tx, change.now) if change.touched_steps else set()
-        if pools:
-            self.ring(pools)
+            outbox.append(tx, change.told, deliver=self.deliver)
+        if change.woken:
+            self.ring(change.woken)
 
 
 @dataclass
 class Change:
     tx: Session
     now: float
-    deliver: bool
-    touched_steps: bool = field(default=False)
+    told: list[outbox.Entry] = field(default_factory=list)
+    """Events of this transaction."""
+    woken: set[Pool] = field(default_factory=set)
+    """Pools that have a step more to do."""
 
     def add_steps(self, asset: Asset, specs: list[StepSpec]) -> None:
         steps.insert(self.tx, asset, specs, self.now)
-        self.touched_steps = True
+        self.settle(asset.id)
+
+    def settle(self, asset: str) -> None:
+        """Make ready what waits for nothing any more."""
+        self.woken |= steps.settle(self.tx, asset, self.now)
 
     def event(self, type_: str, asset: Asset) -> None:
-        outbox.append(self.tx, type_, asset, self.now, deliver=self.deliver)
+        self.told.append(outbox.entry(type_, asset, self.now))
 
     def save(self, outcome: Outcome) -> Asset:
         """Store the changed asset, tell its events, and plan the takedown if one is due."""
@@ -75,6 +91,15 @@ class Change:
         noun = assets.get(self.tx, asset)
         if not may_be_public(noun):
             self.save(Outcome(noun, unpublish=True))
+
+    def converge(self, asset: Asset) -> None:
+        """The pointer may not be what the catalog says: make it so, by a step that publishes again or takes it away."""
+        if not may_be_public(asset):
+            self.save(Outcome(asset, unpublish=True))
+            return
+        done = [row["key"] for row in steps.of_asset(self.tx, asset.id) if row["state"] == StepState.DONE]
+        asset = self.save(Outcome(asset))
+        self.add_steps(asset, republication(asset.revision, sorted(done)))
 
     def fail_asset(self, asset: Asset, reason: Reason) -> Asset:
         """The asset failed with a reason; what is left of its work ends."""

@@ -1,145 +1,126 @@
-"""The one door to SQLite: one connection, one writer at a time, migrations, and a fair wait for the lock."""
+"""What the catalog asks of a database, and the migrations that bring one up to date.
+
+Statements are written once, in the common subset of SQLite and PostgreSQL, with named parameters (`:name`). Where the two
+differ, a session offers the words: `lock` ends a SELECT of the row that is about to change, `skip` that of a claim.
+"""
 
 from __future__ import annotations
 
-import random
-import sqlite3
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from enum import IntEnum
 from importlib.resources import files
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from rushes.clock import SystemClock, pause
 
-Row = sqlite3.Row
+class Row(Protocol):
+    """A row: its values by the names of its columns."""
+
+    def __getitem__(self, key: str, /) -> Any: ...  # noqa: ANN401 - a column may hold anything
+
+    def keys(self) -> Iterable[str]: ...
+
+
 Params = Mapping[str, Any]
-LOCK_PATIENCE = 15.0
-"""Seconds a writer waits for its turn before it gives up; the longest transaction seen takes a few milliseconds."""
-
-
-_PASSING = (
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CANTOPEN,
-)
 
 
 class DatabaseUnavailable(Exception):
-    """The database cannot take the transaction now (locked for too long, disk full); later it may."""
+    """The database cannot take the transaction now (locked for too long, disk full, not there); later it may.
+
+    Whether a COMMIT that was under way took effect is not known, so whatever is tried again has to bear that.
+    """
 
 
-class Session:
+class Turn(IntEnum):
+    """Work that only one transaction of all processes may be at. The numbers are the keys of PostgreSQL's advisory locks."""
+
+    EVENTS = 1
+    DELIVERIES = 2
+    RECONCILE = 3
+    HOUSEKEEP = 4
+    MIGRATE = 5
+
+
+class Session(Protocol):
     """What a transaction offers. Statements use named parameters."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    @property
+    def now(self) -> float:
+        """The database's own time when the transaction began, in seconds since the epoch."""
+        ...
+
+    @property
+    def lock(self) -> str:
+        """Ends a SELECT that takes a row for this transaction, and waits for it. Empty where nobody else can write."""
+        ...
+
+    @property
+    def skip(self) -> str:
+        """Ends a SELECT that takes a row of `s` and one of `a`, and passes over those that somebody else has."""
+        ...
+
+    def turn(self, turn: Turn, *, wait: bool) -> bool:
+        """Take this turn until the transaction ends; False, at once, if another has it and there is no wish to wait."""
+        ...
 
     def execute(self, statement: str, parameters: Params | None = None) -> int:
         """Run a statement and give the number of rows it touched."""
-        return self._connection.execute(statement, parameters or {}).rowcount
+        ...
 
-    def all(self, statement: str, parameters: Params | None = None) -> list[Row]:
-        return self._connection.execute(statement, parameters or {}).fetchall()
+    def all(self, statement: str, parameters: Params | None = None) -> list[Row]: ...
 
-    def one(self, statement: str, parameters: Params | None = None) -> Row | None:
-        row: Row | None = self._connection.execute(statement, parameters or {}).fetchone()
-        return row
+    def one(self, statement: str, parameters: Params | None = None) -> Row | None: ...
 
 
-class Database:
-    """SQLite in WAL mode with full synchronisation: what is committed survives a power cut.
+class Database(Protocol):
+    """Safe for threads. Every method raises DatabaseUnavailable."""
 
-    Threads share the connection under a lock. Other processes are met with BEGIN IMMEDIATE and a short random retry
-    of our own: with `busy_timeout` alone one waiter was seen to starve for 5 s.
-    """
+    def write(self) -> AbstractContextManager[Session]:
+        """A transaction: all of it or none of it. Each statement sees what others have committed before it."""
+        ...
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.RLock()
-        with _told():
-            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
-            self._connection.row_factory = sqlite3.Row
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=0"):
-                self._patiently(f"PRAGMA {pragma}")
-
-    def close(self) -> None:
-        with self._lock:
-            self._connection.close()
-
-    @contextmanager
-    def write(self) -> Iterator[Session]:
-        """A transaction: all of it or none of it."""
-        with self._lock, _told():
-            self._patiently("BEGIN IMMEDIATE")
-            try:
-                yield Session(self._connection)
-                self._patiently("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def read(self) -> Iterator[Session]:
+    def read(self) -> AbstractContextManager[Session]:
         """Statements that see one state of the database."""
-        with self._lock, _told():
-            self._patiently("BEGIN")
-            try:
-                yield Session(self._connection)
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("COMMIT")
-
-    def _patiently(self, statement: str) -> None:
-        clock = SystemClock()
-        deadline = clock.monotonic() + LOCK_PATIENCE
-        while True:
-            try:
-                self._connection.execute(statement)
-                return
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                    raise
-                if clock.monotonic() > deadline:
-                    raise DatabaseUnavailable(f"the database stayed locked for {LOCK_PATIENCE:.0f} s") from error
-            pause(random.uniform(0.0001, 0.0006))  # noqa: S311 - spreads waiters, keeps no secret
+        ...
 
     def migrate(self) -> list[str]:
         """Bring the schema up to date; gives the names of the migrations that were applied."""
-        with self.write() as tx:
-            tx.execute(
-                "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at TEXT DEFAULT CURRENT_TIMESTAMP)"
-            )
-            done = {row["name"] for row in tx.all("SELECT name FROM migrations")}
-            fresh = [(name, text) for name, text in migrations() if name not in done]
-            for name, text in fresh:
-                for statement in statements(text):
-                    tx.execute(statement)
-                tx.execute("INSERT INTO migrations (name) VALUES (:name)", {"name": name})
-        return [name for name, _ in fresh]
+        ...
+
+    def ensure(self) -> None:
+        """Make sure that the schema is at least what this version needs; a newer one is fine.
+
+        An embedded database brings itself up to date. A shared one is the operator's: raises SettingsError if it is older.
+        """
+        ...
 
     def version(self) -> str | None:
         """The newest migration applied, or None on a database without any."""
-        with self.read() as tx:
-            if tx.one("SELECT 1 FROM sqlite_master WHERE name = 'migrations'") is None:
-                return None
-            row = tx.one("SELECT max(name) AS name FROM migrations")
-            return row["name"] if row else None
+        ...
+
+    def close(self) -> None: ...
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """What may pass (a full disk, a lock, an I/O error) is told apart from what is wrong with a statement."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF in _PASSING:
-            raise DatabaseUnavailable(str(error)) from error
-        raise
+MIGRATIONS_TABLE = (
+    "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at TEXT DEFAULT CURRENT_TIMESTAMP)"
+)
+
+
+def apply_migrations(tx: Session) -> list[str]:
+    """Apply what is missing. The caller makes sure that nobody else is at it."""
+    tx.execute(MIGRATIONS_TABLE)
+    done = applied(tx)
+    fresh = [(name, text) for name, text in migrations() if name not in done]
+    for name, text in fresh:
+        for statement in statements(text):
+            tx.execute(statement)
+        tx.execute("INSERT INTO migrations (name) VALUES (:name)", {"name": name})
+    return [name for name, _ in fresh]
+
+
+def applied(tx: Session) -> set[str]:
+    """Names of the migrations that a database has seen."""
+    return {row["name"] for row in tx.all("SELECT name FROM migrations")}
 
 
 def migrations() -> list[tuple[str, str]]:

@@ -14,7 +14,9 @@ SILENT_AFTER = 15.0
 
 def view(tx: Session, now: float) -> Fleet:
     rows = tx.all(
-        "SELECT pool, sum(state = 'ready') AS ready, sum(state = 'running') AS running, sum(state = 'waiting') AS waiting,"
+        "SELECT pool, sum(CASE WHEN state = 'ready' THEN 1 ELSE 0 END) AS ready,"
+        " sum(CASE WHEN state = 'running' THEN 1 ELSE 0 END) AS running,"
+        " sum(CASE WHEN state = 'waiting' THEN 1 ELSE 0 END) AS waiting,"
         " sum(CASE WHEN state = 'ready' THEN cost ELSE 0 END) AS backlog,"
         " min(CASE WHEN state = 'ready' THEN ready_at END) AS oldest"
         " FROM steps WHERE state IN ('ready', 'running', 'waiting') GROUP BY pool"
@@ -38,7 +40,10 @@ def _workers(tx: Session, now: float) -> tuple[WorkerView, ...]:
     running: dict[str, list[str]] = {}
     for row in tx.all("SELECT lease_owner, asset, key FROM steps WHERE state = 'running' ORDER BY started_at"):
         running.setdefault(row["lease_owner"], []).append(f"{row['asset']}/{row['key']}")
-    rows = tx.all("SELECT * FROM workers WHERE seen_at > :since ORDER BY id", {"since": now - SILENT_AFTER})
+    rows = tx.all(
+        "SELECT id, pools, slots, started_at, seen_at FROM workers WHERE seen_at > :since ORDER BY id",
+        {"since": now - SILENT_AFTER},
+    )
     return tuple(
         WorkerView(
             id=row["id"],

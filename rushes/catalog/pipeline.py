@@ -12,9 +12,9 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from rushes.catalog import assets, fleet, steps
+from rushes.catalog import assets, fleet, outbox, queue, steps, tidying
 from rushes.catalog.change import Change, Store
-from rushes.catalog.database import Row, Session
+from rushes.catalog.database import Row, Session, Turn
 from rushes.catalog.records import Claim
 from rushes.engine import graph, outcome
 from rushes.engine.job import Job
@@ -22,7 +22,7 @@ from rushes.engine.recipe import recipe
 from rushes.engine.retry import GiveUp, Retry, after_failure, later
 from rushes.errors import REASONS, Blame
 from rushes.facts import SourceRef
-from rushes.model import Asset, ProbeResult, Result, Skipped
+from rushes.model import Asset, ProbeResult, PublishResult, Result, Skipped
 from rushes.noun import Reason
 from rushes.policies import Policy
 from rushes.profiles import Profile
@@ -43,42 +43,55 @@ class Pipeline:
     def __init__(self, store: Store, *, lease: float, max_attempts: int, tool: str) -> None:
         """`lease` in seconds; `tool` is the media tool's version, which is part of every recipe."""
         self._store = store
-        self._lease = lease
+        self.lease = lease
         self._max_attempts = max_attempts
         self._tool = tool
 
     def claim(self, pools: Iterable[Pool], worker: str) -> Claim | None:
-        """The best ready step of these pools, now this worker's; None if there is none."""
-        with self._store.database.write() as tx:
-            now = self._store.clock.now()
-            row = steps.claim(tx, pools, worker, now, self._lease)
-            if row is None:
-                return None
-            try:
-                return Claim(job=self._job(tx, row), lease_expires=now + self._lease)
-            except (
-                ValueError,
-                LookupError,
-                TypeError,
-            ):  # one unreadable row must not keep all others from being claimed
-                self._set_aside(Change(tx, now, self._store.deliver), row, traceback.format_exc())
-        return self.claim(pools, worker)
+        """The best ready step of these pools, now this worker's; None if there is none.
+
+        Where the answer is lost with the connection nobody knows of the claim: its lease ends and the attempt is charged.
+        """
+        chosen = tuple(pools)
+        busy: str | None = None
+        while True:
+            with self._store.change() as change:
+                if busy:
+                    assets.row(change.tx, busy)  # wait until nobody else is changing it
+                queues = queue.best(change.tx, chosen, change.now)
+                if not queues:
+                    return None
+                row = self._take_one(change, queues, worker)
+                if row is None:
+                    busy = queue.busy(change.tx, queues[0], change.now)
+                    continue
+                try:
+                    return Claim(job=self._job(change.tx, row), lease_expires=change.now + self.lease)
+                except (
+                    ValueError,
+                    LookupError,
+                    TypeError,
+                ):  # one unreadable row must not keep others from being claimed
+                    self._set_aside(change, row, traceback.format_exc())
+
+    def _take_one(self, change: Change, queues: list[queue.Queue], worker: str) -> Row | None:
+        tries = (queue.claim(change.tx, one, worker, change.now, self.lease) for one in queues)
+        return next((row for row in tries if row is not None), None)
 
     def _set_aside(self, change: Change, row: Row, detail: str) -> None:
         """A step that cannot even be read from the catalog fails for good."""
         reason = Reason(code="internal", message=REASONS["internal"])
-        values = {"reason_code": reason.code, "detail": detail[-8000:]}
+        values = {"reason_code": reason.code, "detail": detail}
         steps.end_attempt(change.tx, row["id"], row["fence"], "failed", change.now, **values)
-        with contextlib.suppress(ValueError):  # the asset itself cannot be read: then its step alone has failed
-            self._after_failure(change, row, reason, Blame.PERMANENT)
+        self._after_failure(change, row, reason, Blame.PERMANENT)
 
     def _job(self, tx: Session, row: Row) -> Job:
         found = assets.row(tx, row["asset"])
-        asset = Asset.model_validate_json(found["doc"])
+        asset = assets.noun(found)
         profile = Profile.model_validate_json(found["profile"])
         kind, params = StepKind(row["kind"]), json.loads(row["params"])
         source = asset.source or SourceRef(key="", version=0, size=0)
-        build = assets.take_build_number(tx, asset.id) if kind is StepKind.PACKAGE else asset.build
+        build = assets.take_build_number(tx, found) if kind is StepKind.PACKAGE else asset.build
         return Job(
             step_id=row["id"], key=row["key"], kind=kind, asset=asset.id, tenant=asset.tenant, fence=row["fence"],
             recipe=recipe((kind, row["key"]), source, params, profile, tool=self._tool),
@@ -90,48 +103,48 @@ class Pipeline:
     def renew(self, job: Job, progress: float) -> Answer:
         """Progress in 0..1 and a longer lease, for the news whether to go on."""
         with self._store.database.write() as tx:
-            if not steps.renew(tx, job.step_id, job.fence, progress, self._store.clock.now() + self._lease):
+            row = steps.renew(tx, job.step_id, job.fence, progress, self._store.now(tx) + self.lease)
+            if row is None:
                 return Answer.FENCED
-            row = steps.get(tx, job.step_id)
-            return Answer.CANCEL if row is not None and row["cancel"] else Answer.OK
+            return Answer.CANCEL if row["cancel"] else Answer.OK
 
     def complete(self, job: Job, result: Result, cpu_seconds: float) -> bool:
-        """The step is done, its asset changed, its followers ready; False (and nothing changed) if it was fenced."""
+        """The step is done, its asset changed, its followers ready; False (and nothing changed) if it was fenced.
+
+        True again if this very attempt was completed before: the answer may have been lost with the connection. A zombie
+        that published has its traces put in order.
+        """
         state = StepState.SKIPPED if isinstance(result, Skipped) else StepState.DONE
-        reason = result.reason if isinstance(result, Skipped) else None
         with self._store.change() as change:
-            if self._was_cancelled(change, job, cpu_seconds):
+            found = assets.row(change.tx, job.asset)
+            row = steps.get(change.tx, job.step_id)
+            if row is None or row["fence"] != job.fence or row["state"] != "running":
+                again = row is not None and row["fence"] == job.fence and row["state"] == state
+                if isinstance(result, PublishResult) and not again:  # it wrote the pointer, whatever was decided since
+                    change.converge(assets.noun(found))
+                return again
+            if row["cancel"]:
+                # Told to stop, and done before it heard: it ends cancelled, for nothing may follow from it.
+                steps.end_attempt(change.tx, job.step_id, job.fence, "cancelled", change.now, cpu_seconds=cpu_seconds)
+                self._cancelled(change, row)
                 return True
-            ended = steps.end(
+            reason = result.reason if isinstance(result, Skipped) else None
+            steps.end(
                 change.tx, job.step_id, job.fence, state, change.now, result=result.model_dump_json(),
                 reason_code=reason.code if reason else None, reason_message=reason.message if reason else None,
             )  # fmt: skip
-            if not ended:
-                return False
             steps.end_attempt(change.tx, job.step_id, job.fence, state.value, change.now, cpu_seconds=cpu_seconds)
-            self._effect(change, job, result)
-            steps.settle(change.tx, job.asset, change.now)
-            change.touched_steps = True
+            self._effect(change, assets.noun(found), job, result)
+            change.settle(job.asset)
             return True
 
-    def _was_cancelled(self, change: Change, job: Job, cpu_seconds: float) -> bool:
-        """A step that was told to stop and got done before it heard ends cancelled: nothing may follow from it."""
-        row = steps.get(change.tx, job.step_id)
-        if row is None or row["fence"] != job.fence or row["state"] != "running" or not row["cancel"]:
-            return False
-        steps.end_attempt(change.tx, job.step_id, job.fence, "cancelled", change.now, cpu_seconds=cpu_seconds)
-        self._cancelled(change, row)
-        return True
-
     def _cancelled(self, change: Change, row: Row) -> None:
-        change.touched_steps = True
         steps.end(change.tx, row["id"], row["fence"], StepState.CANCELLED, change.now)
-        steps.settle(change.tx, row["asset"], change.now)
+        change.settle(row["asset"])
         if row["kind"] == StepKind.PUBLISH:
             change.retract(row["asset"])
 
-    def _effect(self, change: Change, job: Job, result: Result) -> None:
-        asset = assets.get(change.tx, job.asset)
+    def _effect(self, change: Change, asset: Asset, job: Job, result: Result) -> None:
         asset = change.save(outcome.apply(asset, job.key, result, change.now))
         if job.kind is StepKind.PUBLISH and isinstance(result, Skipped) and job.fence > 1:
             change.retract(job.asset)  # an earlier attempt may have written the pointer before it was lost
@@ -141,16 +154,21 @@ class Pipeline:
     def fail(self, job: Job, reason: Reason, blame: Blame, *, detail: str = "", cpu_seconds: float = 0.0) -> bool:
         """The attempt failed: another one later, or the end of the step and, where it is required, of the asset."""
         with self._store.change() as change:
-            row = steps.get(change.tx, job.step_id)
-            if row is None or row["fence"] != job.fence or row["state"] != "running":
+            row = self._held(change, job.asset, job.step_id, job.fence)
+            if row is None:
                 return False
-            values = {"cpu_seconds": cpu_seconds, "reason_code": reason.code, "detail": detail[-8000:]}
+            values = {"cpu_seconds": cpu_seconds, "reason_code": reason.code, "detail": detail}
             steps.end_attempt(change.tx, job.step_id, job.fence, "failed", change.now, **values)
             self._after_failure(change, row, reason, blame)
             return True
 
+    def _held(self, change: Change, asset: str, step: str, fence: int) -> Row | None:
+        """The running step of this fence, with its asset in the hands of this transaction; None if it runs no longer."""
+        assets.row(change.tx, asset)
+        row = steps.get(change.tx, step)
+        return row if row is not None and row["fence"] == fence and row["state"] == "running" else None
+
     def _after_failure(self, change: Change, row: Row, reason: Reason, blame: Blame) -> None:
-        change.touched_steps = True
         if row["cancel"]:
             self._cancelled(change, row)
             return
@@ -165,15 +183,19 @@ class Pipeline:
             change.tx, row["id"], row["fence"], StepState.FAILED, change.now,
             reason_code=final.code, reason_message=final.message,
         )  # fmt: skip
+        with contextlib.suppress(ValueError):  # the asset itself cannot be read: then its step alone has failed
+            self._given_up(change, row, final)
+        change.settle(row["asset"])
+
+    def _given_up(self, change: Change, row: Row, reason: Reason) -> None:
         asset = assets.get(change.tx, row["asset"])
         if row["required"]:
-            change.fail_asset(asset, final)
+            change.fail_asset(asset, reason)
         else:
-            note = Reason(code=final.code, message=f"{row['key']} failed: {final.message}")
+            note = Reason(code=reason.code, message=f"{row['key']} failed: {reason.message}")
             change.save(outcome.Outcome(asset.model_copy(update={"notes": (*asset.notes, note)}), ("asset.updated",)))
         if row["kind"] == StepKind.PUBLISH:
             change.retract(row["asset"])
-        steps.settle(change.tx, row["asset"], change.now)
 
     def _decision(self, row: Row, code: str, blame: Blame) -> Retry | GiveUp:
         chance = random.random()  # noqa: S311 - spreads retries, keeps no secret
@@ -184,8 +206,8 @@ class Pipeline:
     def release(self, job: Job, outcome_name: Literal["released", "cancelled"], cpu_seconds: float = 0.0) -> bool:
         """Hand a step back unharmed (a drain, or a cancellation that was taken back), or end it because it was cancelled."""
         with self._store.change() as change:
-            row = steps.get(change.tx, job.step_id)
-            if row is None or row["fence"] != job.fence or row["state"] != "running":
+            row = self._held(change, job.asset, job.step_id, job.fence)
+            if row is None:
                 return False
             steps.end_attempt(change.tx, job.step_id, job.fence, outcome_name, change.now, cpu_seconds=cpu_seconds)
             self._give_back(change, row)
@@ -196,38 +218,22 @@ class Pipeline:
         if row["cancel"]:
             self._cancelled(change, row)
             return
-        change.touched_steps = True
         steps.end(change.tx, row["id"], row["fence"], StepState.READY, change.now, attempts=max(0, row["attempts"] - 1))
+        change.woken.add(Pool(row["pool"]))
 
     def reconcile(self) -> int:
         """Take back steps whose worker went silent, and ring for whatever is ready. Safe when doubled."""
-        return self._take_back(lambda tx, now: steps.expired(tx, now))
+        with self._store.database.read() as tx:
+            now = self._store.now(tx)
+            late = steps.running(tx, expired_at=now)
+            ready = queue.ready_pools(tx, now)
+        if ready:
+            self._store.ring(ready)
+        return self._take_back(late, self._lost, only_late=True)
 
     def take_over(self) -> int:
         """Take back all that runs, leases or not. For a worker that knows it is the only one: the others died."""
-        return self._take_back(lambda tx, _: steps.running(tx))
-
-    def _take_back(self, found: Callable[[Session, float], list[Row]]) -> int:
-        with self._store.change() as change:
-            change.touched_steps = True
-            lost = found(change.tx, change.now)
-            reason = Reason(code="worker_lost", message=REASONS["worker_lost"])
-            for row in lost:
-                steps.end_attempt(change.tx, row["id"], row["fence"], "lost", change.now, reason_code="worker_lost")
-                self._after_failure(change, row, reason, Blame.POISON)
-            return len(lost)
-
-    def housekeep(self, keep_originals: float) -> int:
-        """Plan cleanups: sources kept for longer than `keep_originals` days (negative: for ever), outputs of lost attempts."""
-        with self._store.change() as change:
-            due = steps.losers_due(change.tx)
-            planned = [(asset, outcome.losers_step(number, steps.winners(change.tx, asset))) for asset, number in due]
-            if keep_originals >= 0:
-                ready = steps.originals_due(change.tx, change.now - keep_originals * 86_400)
-                planned += [(asset, outcome.cleanup_step("original", 0)) for asset in ready]
-            for asset, step in planned:
-                change.add_steps(assets.get(change.tx, asset), [step])
-            return len(planned)
+        return self._take_back(self._orphans(), self._lost)
 
     def disown(self) -> int:
         """At the start of an embedded stack nobody else can hold a lease (the data directory is locked): give all back.
@@ -235,17 +241,42 @@ class Pipeline:
         A kill of the whole stack says nothing about the step, so the attempt is forgiven; a step that kills its worker
         alone is still counted by `reconcile`.
         """
-        with self._store.change() as change:
-            change.touched_steps = True
-            rows = steps.running(change.tx)
-            for row in rows:
-                steps.end_attempt(change.tx, row["id"], row["fence"], "released", change.now)
-                self._give_back(change, row)
-            return len(rows)
+        return self._take_back(self._orphans(), self._forgiven)
+
+    def _orphans(self) -> list[Row]:
+        with self._store.database.write() as tx:
+            outbox.give_back(tx)
+            return steps.running(tx)
+
+    def _take_back(self, rows: list[Row], end: Callable[[Change, Row], None], *, only_late: bool = False) -> int:
+        """Each in a transaction of its own, which looks again: its worker may have spoken meanwhile."""
+        count = 0
+        for seen in rows:
+            with self._store.change() as change:
+                if not change.tx.turn(Turn.RECONCILE, wait=False):
+                    break  # another process is at it
+                row = self._held(change, seen["asset"], seen["id"], seen["fence"])
+                if row is not None and not (only_late and row["lease_expires"] >= change.now):
+                    end(change, row)
+                    count += 1
+        return count
+
+    def _lost(self, change: Change, row: Row) -> None:
+        reason = Reason(code="worker_lost", message=REASONS["worker_lost"])
+        steps.end_attempt(change.tx, row["id"], row["fence"], "lost", change.now, reason_code=reason.code)
+        self._after_failure(change, row, reason, Blame.POISON)
+
+    def _forgiven(self, change: Change, row: Row) -> None:
+        steps.end_attempt(change.tx, row["id"], row["fence"], "released", change.now)
+        self._give_back(change, row)
+
+    def housekeep(self, keep_originals: float) -> int:
+        """Plan cleanups: sources kept for longer than `keep_originals` days (negative: for ever), outputs of lost attempts."""
+        return tidying.tidy(self._store, keep_originals)
 
     def report(self, worker: str, pools: Iterable[Pool], slots: int) -> None:
         with self._store.database.write() as tx:
-            fleet.report(tx, worker, [pool.value for pool in pools], slots, self._store.clock.now())
+            fleet.report(tx, worker, [pool.value for pool in pools], slots, self._store.now(tx))
 
     def leave(self, worker: str) -> None:
         with self._store.database.write() as tx:
@@ -254,7 +285,7 @@ class Pipeline:
     def open_work(self) -> int:
         """Steps that are not finished, of all assets: 0 means that there is nothing left to do."""
         with self._store.database.read() as tx:
-            row = tx.one(f"SELECT count(*) AS n FROM steps WHERE state IN {steps.OPEN}")
+            row = tx.one(f"SELECT count(*) AS n FROM steps WHERE state IN {queue.OPEN}")
             return int(row["n"]) if row else 0
 
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from rushes.catalog import queue
 from rushes.catalog.database import Row, Session
+from rushes.catalog.queue import COLUMNS, OPEN
 from rushes.keys import new_id
 from rushes.model import Asset, StepSpec, StepView
 from rushes.noun import Reason
 from rushes.states import Pool, StepKind, StepState
 
-OPEN = "('waiting', 'ready', 'running')"
 FINISHED = "('done', 'skipped', 'failed', 'cancelled')"
+WON = ("done", "skipped")
+"""How attempts end whose outputs stay."""
 
 
 def insert(tx: Session, asset: Asset, specs: Sequence[StepSpec], now: float) -> None:
-    """Add planned steps; those that wait for nothing unfinished are ready at once. A key that is there already stays."""
+    """Add planned steps, to be settled. A key that is there already stays."""
     version = asset.source.version if asset.source else 1
-    _join_queue(tx, asset.tenant)
+    queue.join(tx, asset.tenant)
     for spec in specs:
         values = {
             "id": new_id(now), "asset": asset.id, "tenant": asset.tenant, "version": version, "now": now,
@@ -37,19 +40,6 @@ def insert(tx: Session, asset: Asset, specs: Sequence[StepSpec], now: float) -> 
             _link(tx, values["id"], asset.id, version, spec.after)
         if added and spec.kind is StepKind.PUBLISH:
             _after_cleanups(tx, asset.id, "s.kind = 'publish' AND s.state = 'waiting'")
-    settle(tx, asset.id, now)
-
-
-def _join_queue(tx: Session, tenant: str) -> None:
-    """A tenant that comes (back) to the queue starts level with those in it: what was given while it was away is neither
-    owed to it nor held against it (start-time fair queueing, Goyal et al. 1996, section 2)."""
-    here = f"EXISTS (SELECT 1 FROM steps s WHERE s.tenant = t.id AND s.state IN {OPEN})"
-    tx.execute(
-        "UPDATE tenants SET vtime = max(vtime, coalesce("
-        f"(SELECT min(t.vtime) FROM tenants t WHERE {here}), (SELECT max(t.vtime) FROM tenants t), 0))"
-        f" WHERE id = :tenant AND NOT EXISTS (SELECT 1 FROM steps s WHERE s.tenant = :tenant AND s.state IN {OPEN})",
-        {"tenant": tenant},
-    )
 
 
 def _link(tx: Session, step: str, asset: str, version: int, after: Sequence[str]) -> None:
@@ -70,25 +60,28 @@ def _after_cleanups(tx: Session, asset: str, which: str) -> None:
     )
 
 
-def settle(tx: Session, asset: str, now: float) -> None:
-    """Count what each waiting step still waits for, and make ready those that wait for nothing."""
+def settle(tx: Session, asset: str, now: float) -> set[Pool]:
+    """Count what each waiting step still waits for, and make ready those that wait for nothing. Gives their pools."""
     tx.execute(
         "UPDATE steps SET waiting = (SELECT count(*) FROM step_after l JOIN steps d ON d.id = l.after"
         f" WHERE l.step = steps.id AND d.state NOT IN {FINISHED}) WHERE asset = :asset AND state = 'waiting'",
         {"asset": asset},
     )
-    tx.execute(
-        "UPDATE steps SET state = 'ready', ready_at = :now WHERE asset = :asset AND state = 'waiting' AND waiting = 0",
+    rows = tx.all(
+        "UPDATE steps SET state = 'ready', ready_at = :now WHERE asset = :asset AND state = 'waiting' AND waiting = 0"
+        " RETURNING pool",
         {"asset": asset, "now": now},
     )
+    return {Pool(found["pool"]) for found in rows}
 
 
 def get(tx: Session, step: str) -> Row | None:
-    return tx.one("SELECT * FROM steps WHERE id = :id", {"id": step})
+    """In a transaction that writes, the step is from now on this transaction's alone; its asset has to be already."""
+    return tx.one(f"SELECT {COLUMNS} FROM steps WHERE id = :id{tx.lock}", {"id": step})
 
 
 def of_asset(tx: Session, asset: str) -> list[Row]:
-    return tx.all("SELECT * FROM steps WHERE asset = :asset ORDER BY created_at, id", {"asset": asset})
+    return tx.all(f"SELECT {COLUMNS} FROM steps WHERE asset = :asset ORDER BY created_at, id", {"asset": asset})
 
 
 def view(found: Row) -> StepView:
@@ -110,45 +103,18 @@ def running_keys(tx: Session, asset: str) -> tuple[str, ...]:
 
 
 def dependencies(tx: Session, step: str) -> list[Row]:
-    return tx.all("SELECT d.* FROM step_after l JOIN steps d ON d.id = l.after WHERE l.step = :id", {"id": step})
-
-
-def claim(tx: Session, pools: Iterable[Pool], worker: str, now: float, lease: float) -> Row | None:
-    """The best ready step of these pools: priority class first, then the tenant that was given least, then age.
-
-    Raises the fence and charges the attempt here, so that a worker that dies has been counted.
-    """
-    names = ", ".join(f"'{pool.value}'" for pool in pools)
-    found = tx.one(
-        "UPDATE steps SET state = 'running', fence = fence + 1, attempts = attempts + 1, lease_owner = :worker,"
-        " lease_expires = :expires, started_at = coalesce(started_at, :now), progress = 0 WHERE id = ("
-        " SELECT s.id FROM steps s JOIN tenants t ON t.id = s.tenant"
-        f" WHERE s.state = 'ready' AND s.pool IN ({names}) AND s.not_before <= :now"
-        " ORDER BY s.priority DESC, t.vtime, s.ready_at, s.id LIMIT 1) AND state = 'ready' RETURNING *",
-        {"worker": worker, "expires": now + lease, "now": now},
+    """key and result of those that a step waits for."""
+    return tx.all(
+        "SELECT d.key, d.result FROM step_after l JOIN steps d ON d.id = l.after WHERE l.step = :id", {"id": step}
     )
-    if found is None:
-        return None
-    tx.execute(
-        "UPDATE tenants SET vtime = vtime + :cost / weight WHERE id = :tenant",
-        {"cost": found["cost"], "tenant": found["tenant"]},
-    )
-    tx.execute(
-        "INSERT INTO attempts (step, fence, worker, started_at) VALUES (:step, :fence, :worker, :now)",
-        {"step": found["id"], "fence": found["fence"], "worker": worker, "now": now},
-    )
-    return found
 
 
-def renew(tx: Session, step: str, fence: int, progress: float, expires: float) -> bool:
-    """Extend the lease; False if the step is no longer this attempt's."""
-    return (
-        tx.execute(
-            "UPDATE steps SET progress = max(progress, :progress), lease_expires = :expires"
-            " WHERE id = :id AND fence = :fence AND state = 'running'",
-            {"id": step, "fence": fence, "progress": min(1.0, progress), "expires": expires},
-        )
-        == 1
+def renew(tx: Session, step: str, fence: int, progress: float, expires: float) -> Row | None:
+    """Extend the lease and give whether to `cancel`; None if the step is no longer this attempt's."""
+    return tx.one(
+        "UPDATE steps SET progress = CASE WHEN progress < :progress THEN :progress ELSE progress END,"
+        " lease_expires = :expires WHERE id = :id AND fence = :fence AND state = 'running' RETURNING cancel",
+        {"id": step, "fence": fence, "progress": min(1.0, progress), "expires": expires},
     )
 
 
@@ -176,13 +142,22 @@ def end_attempt(tx: Session, step: str, fence: int, outcome: str, now: float, **
         " cpu_seconds = :cpu WHERE step = :step AND fence = :fence AND outcome IS NULL",
         {
             "step": step, "fence": fence, "outcome": outcome, "now": now, "reason_code": values.get("reason_code"),
-            "detail": values.get("detail"), "cpu": values.get("cpu_seconds", 0.0),
+            "detail": _plain(values.get("detail")), "cpu": values.get("cpu_seconds", 0.0),
         },
     )  # fmt: skip
-    tx.execute(
-        "UPDATE steps SET cpu_seconds = cpu_seconds + :cpu WHERE id = :id",
-        {"id": step, "cpu": values.get("cpu_seconds", 0.0)},
-    )
+    if cpu := values.get("cpu_seconds", 0.0):
+        tx.execute("UPDATE steps SET cpu_seconds = cpu_seconds + :cpu WHERE id = :id", {"id": step, "cpu": cpu})
+    if outcome not in WON:  # somebody has to look for what it left behind
+        tx.execute(
+            "UPDATE assets SET litter = 1 WHERE litter = 0"
+            " AND id = (SELECT asset FROM steps WHERE id = :step AND kind <> 'cleanup')",
+            {"step": step},
+        )
+
+
+def _plain(detail: str | None) -> str | None:
+    """The end of what a tool said, without the one character that PostgreSQL's text cannot hold."""
+    return detail[-8000:].replace("\0", "\ufffd") if detail else detail
 
 
 def cancel_open(tx: Session, asset: str, now: float, *, optional_only: bool = False) -> None:
@@ -195,8 +170,8 @@ def cancel_open(tx: Session, asset: str, now: float, *, optional_only: bool = Fa
     tx.execute(f"UPDATE steps SET cancel = 1 WHERE asset = :asset AND state = 'running' {which}", {"asset": asset})
 
 
-def reopen(tx: Session, asset: str, now: float) -> int:
-    """An operator's retry: failed and cancelled steps start again with their attempts forgiven.
+def reopen(tx: Session, asset: str) -> int:
+    """An operator's retry: failed and cancelled steps start again with their attempts forgiven, once they are settled.
 
     A running step that was told to stop is to go on, or to start again if it stops all the same. Cleanups under way come
     first: one that was planned for the failed asset must not take away what the new attempts make.
@@ -215,42 +190,29 @@ def reopen(tx: Session, asset: str, now: float) -> int:
         " finished_at = NULL, progress = 0 WHERE asset = :asset AND state IN ('failed', 'cancelled') AND kind <> 'cleanup'",
         {"asset": asset},
     )
-    settle(tx, asset, now)
     return count
 
 
-def running(tx: Session) -> list[Row]:
-    return tx.all("SELECT * FROM steps WHERE state = 'running'")
+def running(tx: Session, *, expired_at: float | None = None) -> list[Row]:
+    """Steps that run, or those among them whose lease has ended: id, asset, fence."""
+    late = "" if expired_at is None else " AND lease_expires < :now"
+    return tx.all(f"SELECT id, asset, fence FROM steps WHERE state = 'running'{late}", {"now": expired_at})
 
 
-def expired(tx: Session, now: float) -> list[Row]:
-    return tx.all("SELECT * FROM steps WHERE state = 'running' AND lease_expires < :now", {"now": now})
+def are_open(tx: Session, asset: str) -> bool:
+    """Whether anything of this asset is still to be done."""
+    found = tx.one(f"SELECT 1 FROM steps WHERE asset = :asset AND state IN {OPEN} LIMIT 1", {"asset": asset})
+    return found is not None
 
 
-def originals_due(tx: Session, ready_before: float) -> list[str]:
-    """Assets that became ready before that time, still exist, have no open step, and whose original nobody deletes yet."""
-    rows = tx.all(
-        "SELECT DISTINCT e.asset FROM events e JOIN assets a ON a.id = e.asset WHERE e.type = 'asset.ready'"
-        " AND e.at < :before AND a.state = 'ready' AND NOT EXISTS (SELECT 1 FROM steps s WHERE s.asset = e.asset"
-        f" AND (s.key = 'cleanup.original.0' OR s.state IN {OPEN})) LIMIT 100",
-        {"before": ready_before},
+def losers(tx: Session, asset: str) -> int:
+    """How many attempts of an asset did not win; the cleanups themselves do not count."""
+    found = tx.one(
+        "SELECT count(*) AS n FROM attempts t JOIN steps s ON s.id = t.step WHERE s.asset = :asset"
+        " AND s.kind <> 'cleanup' AND t.outcome NOT IN ('done', 'skipped')",
+        {"asset": asset},
     )
-    return [found["asset"] for found in rows]
-
-
-def losers_due(tx: Session) -> list[tuple[str, int]]:
-    """Assets with attempts that did not win and whose outputs nobody collects yet, with a number for that state of things."""
-    rows = tx.all(
-        "SELECT s.asset, count(*) AS n FROM attempts t JOIN steps s ON s.id = t.step JOIN assets a ON a.id = s.asset"
-        " WHERE t.outcome NOT IN ('done', 'skipped') AND a.state <> 'deleted' AND NOT EXISTS"
-        f" (SELECT 1 FROM steps o WHERE o.asset = s.asset AND o.state IN {OPEN}) GROUP BY s.asset"
-    )
-    taken = {
-        found["key"] for found in tx.all("SELECT asset || key AS key FROM steps WHERE key LIKE 'cleanup.losers.%'")
-    }
-    return [
-        (found["asset"], found["n"]) for found in rows if f"{found['asset']}cleanup.losers.{found['n']}" not in taken
-    ][:100]
+    return int(found["n"]) if found else 0
 
 
 def winners(tx: Session, asset: str) -> list[str]:
@@ -258,8 +220,3 @@ def winners(tx: Session, asset: str) -> list[str]:
     rows = tx.all("SELECT result FROM steps WHERE asset = :asset AND state = 'done'", {"asset": asset})
     named = re.compile(rf"(?:media/{asset}/t|artifacts/{asset})/\w+/\d+/")
     return sorted({prefix for found in rows for prefix in named.findall(found["result"])})
-
-
-def ready_pools(tx: Session, now: float) -> set[Pool]:
-    rows = tx.all("SELECT DISTINCT pool FROM steps WHERE state = 'ready' AND not_before <= :now", {"now": now})
-    return {Pool(found["pool"]) for found in rows}

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 
+from rushes.catalog import assets
 from rushes.catalog.database import Row, Session
 from rushes.catalog.records import Upload
 from rushes.errors import NotFound
+from rushes.model import Asset
+
+COLUMNS = "id, asset, tenant, length, metadata, raw_metadata, created_at, expires_at, state"
 
 
 def insert(tx: Session, upload: Upload) -> None:
@@ -23,10 +27,19 @@ def _upload(found: Row) -> Upload:
 
 def get(tx: Session, upload: str) -> Upload:
     """Raises NotFound."""
-    found = tx.one("SELECT * FROM uploads WHERE id = :id", {"id": upload})
+    found = tx.one(f"SELECT {COLUMNS} FROM uploads WHERE id = :id", {"id": upload})
     if found is None:
         raise NotFound("upload_not_found", "There is no upload of this id; it may have expired. Please start again.")
     return _upload(found)
+
+
+def with_asset(tx: Session, upload: str) -> tuple[Upload, Asset]:
+    """An upload and its asset, which is this transaction's from now on. Raises NotFound.
+
+    The upload is read again once nobody else is changing the asset: perhaps they ended it.
+    """
+    asset = assets.get(tx, get(tx, upload).asset)
+    return get(tx, upload), asset
 
 
 def set_state(tx: Session, upload: str, state: str) -> None:
@@ -44,7 +57,8 @@ def extend(tx: Session, upload: str, expires_at: float) -> None:
 
 def open_ones(tx: Session, *, expired_at: float | None = None) -> list[Upload]:
     rows = tx.all(
-        "SELECT * FROM uploads WHERE state = 'open' AND (:at IS NULL OR expires_at <= :at) ORDER BY id",
+        f"SELECT {COLUMNS} FROM uploads WHERE state = 'open'"
+        " AND (CAST(:at AS DOUBLE PRECISION) IS NULL OR expires_at <= :at) ORDER BY id",
         {"at": expired_at},
     )
     return [_upload(found) for found in rows]

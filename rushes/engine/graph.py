@@ -151,11 +151,9 @@ def review(number: int) -> list[StepSpec]:
 
 
 def republication(number: int, keys: Sequence[str]) -> list[StepSpec]:
-    """A retried asset that was public before it failed gets its pointer again, after all its verdicts."""
-    verdicts = [key for key in keys if key.startswith("verdict.")]
-    return [
-        _step(f"publish.retry.{number}", StepKind.PUBLISH, "package.ready", *verdicts, phase="review", priority=NORMAL)
-    ]
+    """The pointer is written again, by the verdicts and for the newest build among the steps `keys`."""
+    said = [key for key in keys if key.startswith(("verdict.", "package."))]
+    return [_step(f"publish.retry.{number}", StepKind.PUBLISH, *said, phase="review", priority=NORMAL)]
 
 
 def _step(

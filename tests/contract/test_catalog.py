@@ -1,31 +1,22 @@
-"""The catalog's promises, on a real database: fences, leases, retries, one transaction per change."""
+"""The catalog's promises, on each database: fences, leases, retries, one transaction per change."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from fractions import Fraction
-from pathlib import Path
-
 import pytest
 
-from rushes.catalog.catalog import Catalog
-from rushes.catalog.change import Store
-from rushes.catalog.database import Database
-from rushes.catalog.pipeline import Answer, Pipeline
-from rushes.catalog.records import Claim, Upload
-from rushes.clock import ManualClock
+from rushes.catalog.database import Database, migrations
+from rushes.catalog.outbox import LEASE
+from rushes.catalog.pipeline import Answer
+from rushes.catalog.records import Upload
 from rushes.errors import Blame, Conflict, NotFound
-from rushes.facts import AudioFacts, SourceFacts, SourceRef, VideoFacts
+from rushes.facts import SourceRef
 from rushes.keys import new_id
 from rushes.model import (
     Asset,
-    Grid,
-    Ladder,
     PackageResult,
     ProbeResult,
     PublishResult,
     Result,
-    Rung,
     Skipped,
     Track,
     TracksResult,
@@ -34,74 +25,11 @@ from rushes.model import (
 )
 from rushes.noun import Reason
 from rushes.states import Action, AssetState, Pool, Publication, StepKind, StepState
-
-FACTS = SourceFacts(
-    container="mp4", demuxer="mov", size=9, duration=4.0,
-    video=VideoFacts(index=0, codec="hevc", width=640, height=360, fps=Fraction(30), duration=4.0),
-    audio=(AudioFacts(index=1, codec="aac", channels=2, sample_rate=48000),),
-)  # fmt: skip
-LADDER = Ladder(
-    rungs=(Rung(name="360p", width=640, height=360, crf=23, max_bitrate=800_000, buffer_bits=1_600_000),),
-    grid=Grid(fps=Fraction(30), gop_frames=60, segment_frames=120),
-)
-OOPS = Reason(code="internal", message="Something went wrong on our side.")
-
-
-class Shop:
-    """A catalog with its pipeline, a clock in hand, and a record of rings."""
-
-    def __init__(self, path: Path, *, deliver: bool = False) -> None:
-        self.clock = ManualClock()
-        self.rings: list[set[Pool]] = []
-        self.database = Database(path / "rushes.db")
-        self.database.migrate()
-        store = Store(self.database, self.clock, lambda pools: self.rings.append(set(pools)), deliver=deliver)
-        self.catalog = Catalog(store)
-        self.pipeline = Pipeline(store, lease=30.0, max_attempts=3, tool="ffmpeg-test")
-
-    def upload(self, tenant: str = "default", policy: str = "development") -> Asset:
-        now = self.clock.now()
-        asset = Asset(id=new_id(now), tenant=tenant, created_at=now, policy=policy)
-        upload = Upload(id=new_id(now), asset=asset.id, tenant=tenant, length=9, created_at=now, expires_at=now + 60)
-        self.catalog.create_upload(upload, asset)
-        source = SourceRef(key=f"sources/{tenant}/{asset.id}/1", size=9)
-        return self.catalog.finish_upload(upload.id, source)
-
-    def claim(self, *pools: Pool, worker: str = "w1") -> Claim:
-        claim = self.pipeline.claim(pools or tuple(Pool), worker)
-        assert claim is not None
-        return claim
-
-    def do(self, key: str, result: Result, worker: str = "w1") -> Claim:
-        """Claim until the step of this key comes, hand the others back, and complete it."""
-        held, found = [], None
-        while found is None:
-            claim = self.claim(worker=worker)
-            if claim.job.key == key:
-                found = claim
-            else:
-                held.append(claim)
-        for claim in held:
-            self.pipeline.release(claim.job, "released")
-        assert self.pipeline.complete(found.job, result, 1.0)
-        return found
-
-    def probe(self) -> None:
-        self.do("probe", ProbeResult(facts=FACTS, ladder=LADDER))
-
-    def states(self, asset: str) -> dict[str, StepState]:
-        return {step.key: step.state for step in self.catalog.steps(asset)}
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    made = Shop(tmp_path)
-    yield made
-    made.database.close()
+from tests.contract.shop import FACTS, LADDER, OOPS, Shop
 
 
 def test_migrating_twice_changes_nothing(shop: Shop) -> None:
-    assert shop.database.version() == "0001_first.sql"
+    assert shop.database.version() == migrations()[-1][0]
     assert shop.database.migrate() == []
 
 
@@ -350,21 +278,100 @@ def test_events_are_ordered_and_replayable(shop: Shop) -> None:
     assert {event.asset for event in shop.catalog.events(asset=first.id)} == {first.id}
 
 
-def test_deliveries_keep_their_id_and_are_postponed_or_done(tmp_path: Path) -> None:
-    shop = Shop(tmp_path, deliver=True)
+def failed_delivery(database: Database) -> Shop:
+    """A shop with a webhook, and one asset that failed."""
+    shop = Shop(database, deliver=True)
+    shop.upload()
+    shop.pipeline.fail(shop.claim().job, OOPS, Blame.PERMANENT)
+    return shop
+
+
+def test_deliveries_keep_their_id_and_are_postponed_or_done(database: Database) -> None:
+    shop = failed_delivery(database)
+    (delivery,) = shop.catalog.take_deliveries()
+    assert delivery.event.type == "asset.failed"
+    shop.catalog.delivery_failed(delivery, 10)
+    assert shop.catalog.take_deliveries() == []
+    shop.clock.advance(11)
+    (again,) = shop.catalog.take_deliveries()
+    assert (again.id, again.attempts) == (delivery.id, 1)
+    shop.catalog.delivery_done(again)
+    shop.clock.advance(1000)
+    assert shop.catalog.take_deliveries() == []
+
+
+def test_a_delivery_is_given_to_one_sender_until_its_lease_ends(database: Database) -> None:
+    shop = failed_delivery(database)
+    (first,) = shop.catalog.take_deliveries()
+    assert shop.catalog.take_deliveries() == []
+    # When the sender dies, another has it; and of the two the first to tell is heard
+    shop.clock.advance(LEASE + 1)
+    (second,) = shop.catalog.take_deliveries()
+    assert second.id == first.id
+    shop.catalog.delivery_done(second)
+    shop.catalog.delivery_failed(first, 1)
+    shop.clock.advance(1000)
+    assert shop.catalog.take_deliveries() == []
+
+
+def test_messages_about_one_asset_go_to_one_sender_at_a_time(database: Database) -> None:
+    # Given two messages about one asset and one about another
+    shop = failed_delivery(database)
+    (told,) = {event.asset for event in shop.catalog.events()}
+    shop.catalog.delete(told)
+    other = shop.upload()
+    shop.catalog.delete(other.id)
+    # When one sender has the first
+    (first,) = shop.catalog.take_deliveries(1)
+    # Then the next is given the other asset's only, until the first one is through
+    assert [delivery.event.asset for delivery in shop.catalog.take_deliveries()] == [other.id]
+    shop.catalog.delivery_done(first)
+    assert [delivery.event.type for delivery in shop.catalog.take_deliveries()] == ["asset.deleted"]
+
+
+def test_a_stack_that_starts_alone_waits_for_no_dead_sender(database: Database) -> None:
+    shop = failed_delivery(database)
+    shop.catalog.take_deliveries()
+    shop.pipeline.disown()
+    assert len(shop.catalog.take_deliveries()) == 1
+
+
+def test_a_completion_that_was_taken_is_taken_again_but_only_of_the_same_attempt(shop: Shop) -> None:
+    # Given a worker that never heard that its result was taken, for the connection broke at the COMMIT
     shop.upload()
     claim = shop.claim()
-    shop.pipeline.fail(claim.job, OOPS, Blame.PERMANENT)
-    (delivery,) = shop.catalog.due_deliveries(shop.clock.now())
-    assert delivery.event.type == "asset.failed"
-    shop.catalog.delivery_failed(delivery.id, shop.clock.now() + 10)
-    assert shop.catalog.due_deliveries(shop.clock.now()) == []
-    shop.clock.advance(11)
-    (again,) = shop.catalog.due_deliveries(shop.clock.now())
-    assert (again.id, again.attempts) == (delivery.id, 1)
-    shop.catalog.delivery_done(again.id)
-    shop.clock.advance(1000)
-    assert shop.catalog.due_deliveries(shop.clock.now()) == []
+    probed = ProbeResult(facts=FACTS, ladder=LADDER)
+    assert shop.pipeline.complete(claim.job, probed, 1.0)
+    told = shop.catalog.last_event()
+    # When it says so again, then it is told yes, and nothing happens twice
+    assert shop.pipeline.complete(claim.job, probed, 1.0)
+    assert shop.catalog.last_event() == told
+    assert not shop.pipeline.complete(claim.job.model_copy(update={"fence": 0}), probed, 1.0)
+    assert not shop.pipeline.fail(claim.job, OOPS, Blame.TRANSIENT)
+    assert not shop.pipeline.release(claim.job, "released")
+
+
+def test_the_bell_rings_for_what_a_change_made_ready_and_for_nothing_else(shop: Shop) -> None:
+    shop.upload()
+    probe = shop.claim()
+    shop.rings.clear()
+    shop.pipeline.renew(probe.job, 0.1)
+    assert shop.rings == []
+    shop.pipeline.complete(probe.job, ProbeResult(facts=FACTS, ladder=LADDER), 0.1)
+    assert shop.rings == [{Pool.VIDEO, Pool.AUDIO, Pool.SPEECH}]  # not IO, where the checksum has been ready before
+    shop.rings.clear()
+    shop.pipeline.reconcile()
+    assert shop.rings == [{Pool.IO, Pool.VIDEO, Pool.AUDIO, Pool.SPEECH}]
+
+
+def test_what_a_tool_said_may_hold_any_character(shop: Shop) -> None:
+    shop.upload()
+    claim = shop.claim()
+    assert shop.pipeline.fail(claim.job, OOPS, Blame.TRANSIENT, detail="before\0after % :name 'quoted'")
+    with shop.database.read() as tx:
+        row = tx.one("SELECT detail FROM attempts WHERE step = :id", {"id": claim.job.step_id})
+    assert row is not None
+    assert row["detail"] == "before\ufffdafter % :name 'quoted'"
 
 
 def test_pages_are_stable_and_newest_first(shop: Shop) -> None:

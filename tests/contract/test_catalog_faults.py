@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from rushes.catalog.records import Claim
@@ -22,19 +19,12 @@ from rushes.model import (
 )
 from rushes.noun import Reason
 from rushes.states import Action, AssetState, Pool, Publication, StepState
-from tests.contract.test_catalog import FACTS, LADDER, OOPS, Shop
+from tests.contract.shop import FACTS, LADDER, OOPS, Shop
 
 PROBED = ProbeResult(facts=FACTS, ladder=LADDER)
 PACKAGED = PackageResult(build=1, tracks=(), complete=True, bytes=10)
 YES = VerdictResult(verdict=Verdict(action=Action.PUBLISH, policy="p@1", rules=()))
 NO = VerdictResult(verdict=Verdict(action=Action.HOLD, policy="p@1", rules=("nudity",)))
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    made = Shop(tmp_path)
-    yield made
-    made.database.close()
 
 
 def take(shop: Shop, key: str) -> Claim:

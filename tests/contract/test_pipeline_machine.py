@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import shutil
-import tempfile
-from pathlib import Path
 from unittest import mock
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from rushes.catalog.pipeline import Answer
 from rushes.catalog.records import Claim
@@ -29,7 +34,7 @@ from rushes.model import (
 )
 from rushes.noun import Reason
 from rushes.states import Action, AssetState, Pool, Publication, StepKind, StepState
-from tests.contract.test_catalog import FACTS, LADDER, OOPS, Shop
+from tests.contract.shop import FACTS, LADDER, OOPS, OpenDatabase, Shop
 
 FINAL = ("done", "skipped", "failed", "cancelled")
 PICK = st.integers(min_value=0, max_value=1_000)
@@ -59,13 +64,16 @@ def result(claim: Claim, action: Action) -> Result:
 class Life(RuleBasedStateMachine):
     """Claims may be ended by their holder at any later time, also when they have long been taken away."""
 
+    def __init__(self, fresh_database: OpenDatabase) -> None:
+        super().__init__()
+        self.fresh_database = fresh_database
+
     @initialize()
     def start(self) -> None:
         numbers = itertools.count()  # ids break ties between steps: the same story has to go the same way
         self.ids = mock.patch("secrets.randbits", lambda _: next(numbers))
         self.ids.start()
-        self.folder = Path(tempfile.mkdtemp())
-        self.shop = Shop(self.folder)
+        self.shop = Shop(self.fresh_database())
         self.assets = [self.shop.upload("a").id]
         self.claims: list[Claim] = []
         self.done: set[str] = set()
@@ -77,7 +85,6 @@ class Life(RuleBasedStateMachine):
             finally:
                 self.ids.stop()
                 self.shop.database.close()
-                shutil.rmtree(self.folder)
 
     # -- what happens (few rules with choices in them: so each is chosen often) ----------------------------------------
 
@@ -144,7 +151,7 @@ class Life(RuleBasedStateMachine):
         if not hasattr(self, "shop"):
             return
         rows = self.rows(
-            "SELECT s.id, s.state, s.fence, sum(a.fence IS NOT NULL AND a.outcome IS NULL) AS open,"
+            "SELECT s.id, s.state, s.fence, sum(CASE WHEN a.fence IS NOT NULL AND a.outcome IS NULL THEN 1 ELSE 0 END) AS open,"
             " max(a.fence) AS newest FROM steps s LEFT JOIN attempts a ON a.step = s.id GROUP BY s.id"
         )
         for row in rows:
@@ -210,7 +217,10 @@ class Life(RuleBasedStateMachine):
             assert self.shop.catalog.asset(asset).state.is_final, self.shop.states(asset)
 
 
-TestLife = Life.TestCase
-TestLife.settings = settings(
-    max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=False
-)
+def test_whatever_happens_in_whatever_order(request: pytest.FixtureRequest, fresh_database: OpenDatabase) -> None:
+    quick = request.node.callspec.params["fresh_database"] == "sqlite"
+    examples = settings(
+        max_examples=150 if quick else 40, stateful_step_count=30, deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    run_state_machine_as_test(lambda: Life(fresh_database), settings=examples)

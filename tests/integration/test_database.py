@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from rushes.catalog import database
+from rushes.catalog import sqlite
 from rushes.catalog.database import Database, DatabaseUnavailable, migrations, statements
+from rushes.catalog.sqlite import SqliteDatabase
 
 WRITER = """
 import sys
 from pathlib import Path
-from rushes.catalog.database import Database
+from rushes.catalog.sqlite import SqliteDatabase
 name, rounds = sys.argv[2], int(sys.argv[3])
-base = Database(Path(sys.argv[1]))
+base = SqliteDatabase(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(rounds):
@@ -30,7 +31,7 @@ for _ in range(rounds):
 
 @pytest.fixture
 def base(tmp_path: Path) -> Iterator[Database]:
-    made = Database(tmp_path / "x.db")
+    made = SqliteDatabase(tmp_path / "x.db")
     with made.write() as tx:
         tx.execute("CREATE TABLE log (n INTEGER PRIMARY KEY, name TEXT)")
     yield made
@@ -46,6 +47,45 @@ def test_every_migration_is_a_list_of_statements_in_order() -> None:
     found = migrations()
     assert [name for name, _ in found] == sorted(name for name, _ in found)
     assert all(statements(text) for _, text in found)
+
+
+def test_what_an_older_version_left_is_carried_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a database of the first version, with an asset that became ready and whose attempts left something behind
+    base = SqliteDatabase(tmp_path / "old.db")
+    everything = migrations()
+    monkeypatch.setattr("rushes.catalog.database.migrations", lambda: everything[:1])
+    base.migrate()
+    with base.write() as tx:
+        tx.execute("INSERT INTO tenants (id) VALUES ('t')")
+        for name in ("kept", "gone"):
+            tx.execute(
+                "INSERT INTO assets (id, tenant, state, publication, created_at, profile, policy, doc)"
+                f" VALUES ('{name}', 't', 'ready', 'private', 1, '', '', '')"
+            )
+            tx.execute(
+                "INSERT INTO events (id, type, asset, tenant, at, data)"
+                f" VALUES ('{name}', 'asset.ready', '{name}', 't', 5, '')"
+            )
+        for step, asset, key, kind in (
+            ("s1", "kept", "encode.0", "encode"),
+            ("s2", "gone", "cleanup.original.0", "cleanup"),
+        ):
+            tx.execute(
+                "INSERT INTO steps (id, asset, tenant, source_version, key, kind, pool, params, required, priority, cost, state,"
+                f" waiting, created_at) VALUES ('{step}', '{asset}', 't', 1, '{key}', '{kind}', 'io', '', 1, 0, 1, 'done', 0, 1)"
+            )
+            tx.execute(
+                "INSERT INTO attempts (step, fence, worker, started_at, outcome)"
+                f" VALUES ('{step}', 1, 'w', 1, 'lost'), ('{step}', 2, 'w', 1, 'done')"
+            )
+    # When this version opens it
+    monkeypatch.undo()
+    base.ensure()
+    # Then it knows what is to be tidied up
+    with base.read() as tx:
+        rows = [tuple(row) for row in tx.all("SELECT id, ready_at, original, litter FROM assets ORDER BY id")]  # type: ignore[call-overload]
+    assert rows == [("gone", 5.0, 0, 0), ("kept", 5.0, 1, 1)]
+    base.close()
 
 
 def test_two_processes_write_at_once_and_neither_starves(base: Database, tmp_path: Path) -> None:
@@ -76,8 +116,8 @@ def test_two_processes_write_at_once_and_neither_starves(base: Database, tmp_pat
 
 
 def test_a_lock_held_for_too_long_is_said_so(base: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "LOCK_PATIENCE", 0.05)
-    other = Database(tmp_path / "x.db")
+    monkeypatch.setattr(sqlite, "LOCK_PATIENCE", 0.05)
+    other = SqliteDatabase(tmp_path / "x.db")
     with other.write(), pytest.raises(DatabaseUnavailable, match="locked"), base.write():
         pass
     with base.write() as tx:  # afterwards it works again
@@ -108,4 +148,4 @@ def test_trouble_of_the_disk_is_told_apart_when_writing_and_when_reading(base: D
 def test_a_place_that_cannot_be_opened_is_told_apart(tmp_path: Path) -> None:
     (tmp_path / "folder.db").mkdir()
     with pytest.raises(DatabaseUnavailable):
-        Database(tmp_path / "folder.db")
+        SqliteDatabase(tmp_path / "folder.db")

@@ -1,5 +1,5 @@
 -- The catalog: assets, their uploads and steps, the outbox. Plain SQL that SQLite and PostgreSQL both take;
--- times are seconds since the epoch, given by the caller's clock.
+-- times are seconds since the epoch by the database's clock (or by a test's).
 
 CREATE TABLE tenants (
   id TEXT PRIMARY KEY,
@@ -89,7 +89,7 @@ CREATE TABLE attempts (
 );
 
 CREATE TABLE events (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,      -- the one word that the two do not share; see postgres.translated
   id TEXT NOT NULL UNIQUE,
   type TEXT NOT NULL,
   asset TEXT NOT NULL,
@@ -102,7 +102,7 @@ CREATE INDEX events_by_tenant ON events (tenant, seq);
 
 CREATE TABLE deliveries (
   id TEXT PRIMARY KEY,                        -- the event's id: stable across retries
-  seq INTEGER NOT NULL REFERENCES events (seq),
+  seq BIGINT NOT NULL REFERENCES events (seq),
   state TEXT NOT NULL,
   attempts INTEGER NOT NULL DEFAULT 0,
   next_at DOUBLE PRECISION NOT NULL
