@@ -5,99 +5,85 @@ Rings may be lost, doubled or reordered: workers also look for themselves every 
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import socket
 from collections.abc import Iterable
-from pathlib import Path
+from importlib.util import find_spec
 from typing import Protocol
 
+from rushes.settings import Settings, SettingsError
 from rushes.states import Pool
+from rushes.workers.doorbell_address import LOCAL, Address
+from rushes.workers.doorbell_local import LocalDoorbell, LocalListener, MemoryDoorbell
+
+__all__ = ["Doorbell", "Listener", "LocalDoorbell", "LocalListener", "MemoryDoorbell", "open_doorbell", "open_listener"]
 
 
 class Doorbell(Protocol):
     def ring(self, pools: Iterable[Pool]) -> None:
-        """Wake the workers of these pools. Never blocks, never raises."""
+        """Wake a worker of each of these pools that has a slot free. From any thread; never blocks, never raises."""
+        ...
+
+    def close(self) -> None:
+        """Ring no more. What was rung just before may be lost."""
         ...
 
 
 class Listener(Protocol):
+    """A worker's ear for its pools.
+
+    Where several workers hear the same bell, one of them takes a ring, and owes the others an answer. Hence the rule: a
+    ring that was taken ends with a look that began after it and found no work, or it is rung again. `free` begins a look,
+    `hand_on` says that it found some, `busy` that there is no slot to look for.
+    """
+
     async def wait(self, timeout: float) -> bool:  # noqa: ASYNC109 - the time-out is the contract: a silent bell is normal
-        """Wait for a ring, at most `timeout` seconds; True if it rang."""
+        """Wait for a ring, at most `timeout` seconds; True if it rang, be it before the call."""
         ...
 
-    def close(self) -> None: ...
+    def free(self, pools: Iterable[Pool]) -> frozenset[Pool]:
+        """A slot is free for these pools (as it is at first), and the worker looks for work now.
 
+        Gives the pools that rang since the last look, to be handed on where this look finds work.
+        """
+        ...
 
-def _address(data: Path) -> str:
-    """An abstract Unix socket of this data directory: nothing to clean up, no limit on the path's length (unix(7))."""
-    return "\0rushes-" + hashlib.sha256(str(data.absolute()).encode()).hexdigest()[:32]
+    def hand_on(self, pools: Iterable[Pool]) -> None:
+        """There was work and there may be more: another worker is to look too."""
+        ...
 
-
-class LocalDoorbell:
-    """Rings the worker process of a data directory on this machine."""
-
-    def __init__(self, data: Path) -> None:
-        self._address = _address(data)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-
-    def ring(self, pools: Iterable[Pool]) -> None:
-        try:
-            self._socket.sendto(" ".join(pools).encode(), self._address)
-        except OSError:
-            return  # nobody listens, or it has rung often enough already: both are fine
-
-
-class LocalListener:
-    """The worker's end. Only one per data directory: a second one raises OSError."""
-
-    def __init__(self, data: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self._socket.bind(_address(data))
-        self._rung = asyncio.Event()
-        asyncio.get_running_loop().add_reader(self._socket, self._read)
-
-    def _read(self) -> None:
-        try:
-            self._socket.recv(256)
-        except BlockingIOError:
-            return
-        self._rung.set()
-
-    async def wait(self, timeout: float) -> bool:  # noqa: ASYNC109 - see Listener
-        try:
-            async with asyncio.timeout(timeout):  # `wait_for` would lose a cancellation that comes with the ring
-                await self._rung.wait()
-        except TimeoutError:
-            return False
-        self._rung.clear()
-        return True
+    def busy(self, pools: Iterable[Pool]) -> None:
+        """No slot is free for these pools: until `free`, their rings are for other workers, also those just taken."""
+        ...
 
     def close(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._socket)
-        self._socket.close()
+        """Hear no more."""
+        ...
 
 
-class MemoryDoorbell:
-    """Bell and listener within one event loop; for a single process and for tests."""
+def open_doorbell(settings: Settings) -> Doorbell:
+    """The bell that `broker_url` names. Connects to nothing yet. Raises SettingsError."""
+    if settings.broker_url == LOCAL:
+        return LocalDoorbell(settings.data)
+    address = _fleet_address(settings)
+    from rushes.workers.doorbell_redis import RedisDoorbell
 
-    def __init__(self) -> None:
-        self._rung = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
+    return RedisDoorbell(address)
 
-    def ring(self, pools: Iterable[Pool]) -> None:
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._rung.set)
 
-    async def wait(self, timeout: float) -> bool:  # noqa: ASYNC109 - see Listener
-        self._loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(timeout):  # `wait_for` would lose a cancellation that comes with the ring
-                await self._rung.wait()
-        except TimeoutError:
-            return False
-        self._rung.clear()
-        return True
+def open_listener(settings: Settings, pools: Iterable[Pool]) -> Listener:
+    """An ear for these pools; needs a running event loop.
 
-    def close(self) -> None:
-        self._loop = None
+    Raises SettingsError; OSError where another worker listens at the local bell of this data directory.
+    """
+    if settings.broker_url == LOCAL:
+        return LocalListener(settings.data, pools)
+    address = _fleet_address(settings)
+    from rushes.workers.doorbell_redis import RedisListener
+
+    return RedisListener(address, pools)
+
+
+def _fleet_address(settings: Settings) -> Address:
+    address = Address.parse(settings.broker_url)
+    if not (find_spec("dramatiq") and find_spec("redis")):
+        raise SettingsError("RUSHES_BROKER_URL names a Redis, which needs an extra: pip install 'rushes[fleet]'.")
+    return address

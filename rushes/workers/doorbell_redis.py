@@ -1,0 +1,296 @@
+"""The doorbell between processes and hosts: dramatiq on Redis.
+
+To each pool there is one dramatiq queue, which holds at most one ring (two, when bells ring at the same instant): it means
+"there is work since somebody last looked", and the first worker with a free slot takes it. See decision 0014.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+import redis
+from dramatiq import Actor, Consumer, Message, MessageProxy, Worker
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.errors import ConnectionClosed
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from rushes.clock import SystemClock
+from rushes.states import Pool
+from rushes.workers.doorbell_address import Address
+from rushes.workers.doorbell_local import Ear
+
+SEND_PATIENCE = 2.0
+"""Seconds for an answer to a ring."""
+REST = 4
+"""Seconds a consumer waits in Redis at a time. Below the heartbeat, which a consumer gives when it looks."""
+HEARTBEAT = 10.0
+"""Seconds of silence after which dramatiq puts the unanswered messages of a process back."""
+PAUSE = (0.2, 0.8)
+"""Seconds between two attempts while Redis is away: from, to."""
+SHORT = 0.2
+"""Seconds that closing may wait for a thread which has something in hand."""
+CLOSE_PATIENCE = 1.0
+TROUBLE = (redis.RedisError, ConnectionClosed, OSError)
+log = logging.getLogger("rushes.doorbell")
+
+
+def _client(address: Address, patience: float) -> redis.Redis:
+    """Connects when first used. Tries nothing twice: what follows an error is decided here."""
+    tls: dict[str, Any] = {"ssl": True, "ssl_ca_certs": address.certificates} if address.tls else {}
+    return redis.Redis(
+        host=address.host, port=address.port, db=address.database, username=address.user, password=address.password,
+        socket_timeout=patience, socket_connect_timeout=SEND_PATIENCE, retry=Retry(NoBackoff(), 0), **tls,
+    )  # fmt: skip
+
+
+def ping(address: Address) -> str:
+    """The server's version. Raises one of TROUBLE where it does not answer, or not to us."""
+    with contextlib.closing(_client(address, SEND_PATIENCE)) as client:
+        version: str = client.info("server")["redis_version"]
+        return version
+
+
+class _Health:
+    """Logs when the bell falls silent and when it rings again: once each, not with each ring."""
+
+    def __init__(self, address: Address, what: str) -> None:
+        self._name = f"{what} at {address}"
+        self._broken = False
+        self._lock = threading.Lock()
+
+    def bad(self, error: Exception) -> None:
+        if self._changes(broken=True):
+            log.warning("The doorbell is out of order (%s: %s); workers look for themselves.", self._name, error)
+
+    def good(self) -> None:
+        if self._broken and self._changes(broken=False):
+            log.info("The doorbell works again (%s).", self._name)
+
+    def _changes(self, *, broken: bool) -> bool:
+        with self._lock:
+            before, self._broken = self._broken, broken
+        return before != broken
+
+
+class _Broker(RedisBroker):
+    """dramatiq's broker without middleware and delay queues, whose consumers wait in Redis and not between two looks."""
+
+    def __init__(self, address: Address, patience: float) -> None:
+        super().__init__(  # type: ignore[no-untyped-call] # dramatiq types it not
+            client=_client(address, patience), namespace=address.namespace, middleware=[],
+            maintenance_chance=1_000_000, heartbeat_timeout=int(HEARTBEAT * 1000), dead_message_ttl=60_000,
+        )  # fmt: skip
+
+    def key(self, queue: str) -> str:
+        """The list of message ids of a queue (the head of dramatiq's dispatch.lua)."""
+        return f"{self.namespace}:{queue}"
+
+    def ring(self, pool: Pool) -> None:
+        """Unless a ring waits there already. One actor and one queue to a pool, all of its name."""
+        if not self.client.llen(self.key(pool)):
+            self.enqueue(
+                Message(queue_name=pool.value, actor_name=pool.value, args=(pool.value,), kwargs={}, options={})
+            )
+
+
+class RedisDoorbell:
+    """Rings from a thread of its own, which holds at most one ring of each pool and keeps trying while Redis is away."""
+
+    def __init__(self, address: Address) -> None:
+        self._broker = _Broker(address, SEND_PATIENCE)
+        self._health = _Health(address, "ringing")
+        self._waiting: set[Pool] = set()
+        self._closed = False
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def ring(self, pools: Iterable[Pool]) -> None:
+        with self._changed, contextlib.suppress(RuntimeError):  # no thread can be had: a ring may be lost
+            if self._closed:
+                return
+            self._waiting.update(pools)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._send, name="doorbell", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def close(self) -> None:
+        """What waits is sent, if that goes at once. A thread that waits for Redis ends when its patience does."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join(SHORT)
+
+    def _send(self) -> None:
+        while pools := self._next():
+            try:
+                for pool in sorted(pools):
+                    self._broker.ring(pool)
+            except TROUBLE as error:
+                self._health.bad(error)
+                if not self._try_later(pools):
+                    return
+            else:
+                self._health.good()
+
+    def _next(self) -> set[Pool]:
+        """Wait for rings and take them; none when the bell is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            pools, self._waiting = self._waiting, set()
+        return pools
+
+    def _try_later(self, pools: set[Pool]) -> bool:
+        with self._changed:
+            self._waiting |= pools
+            return not self._changed.wait_for(lambda: self._closed, _pause())
+
+
+class _Consumer(Consumer):
+    """What dramatiq takes the messages of one queue from. Where there are none it waits in Redis, at no cost."""
+
+    def __init__(self, inner: Consumer, broker: _HearingBroker, queue: str) -> None:
+        self._inner = inner
+        self._redis = broker.client
+        self._key = broker.key(queue)
+        self._gate = broker.gates[Pool(queue)]
+        self._health = broker.health
+        self._closing = broker.closing
+
+    def __next__(self) -> MessageProxy | None:
+        if not self._gate.wait(REST) or self._closing.is_set():
+            return None
+        try:
+            message: MessageProxy | None = next(self._inner)
+            if message is None:
+                # Onto its own place: nothing moves. It waits until there is a message and leaves it to be fetched.
+                self._redis.blmove(self._key, self._key, REST, "LEFT", "LEFT")
+        except Exception as error:
+            if self._closing.is_set():
+                return None  # the connection was cut under its hands, which may end in any error
+            if not isinstance(error, TROUBLE):
+                raise
+            self._health.bad(error)
+            self._closing.wait(_pause())
+            return None
+        self._health.good()
+        return message
+
+    def ack(self, message: MessageProxy) -> None:
+        with contextlib.suppress(*TROUBLE):  # it was heard; maintenance may put it back once more, which does no harm
+            self._inner.ack(message)
+
+    def nack(self, message: MessageProxy) -> None:
+        self.ack(message)
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        with contextlib.suppress(*TROUBLE):  # a ring may be lost
+            self._inner.requeue(messages)
+
+
+class _HearingBroker(_Broker):
+    """The broker of a listener."""
+
+    def __init__(self, address: Address, pools: Iterable[Pool]) -> None:
+        super().__init__(address, REST + SEND_PATIENCE)
+        self.gates = {pool: threading.Event() for pool in pools}
+        """Open while the worker has a slot free for the pool; a message behind a closed gate stays in Redis."""
+        self.health = _Health(address, "listening")
+        self.closing = threading.Event()
+
+    def declare_queue(self, queue_name: str) -> None:
+        """As dramatiq does, but without the queue of delayed messages, which would cost a consumer of its own."""
+        self.emit_before("declare_queue", queue_name)
+        self.queues.add(queue_name)
+        self.emit_after("declare_queue", queue_name)
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 0) -> Consumer:
+        """dramatiq's own consumer, told to hold one message and never to sleep, within ours."""
+        return _Consumer(super().consume(queue_name, prefetch=1, timeout=0), self, queue_name)
+
+
+class RedisListener:
+    """A worker's ear: a dramatiq worker with one actor to a pool, which does nothing but wake the event loop."""
+
+    def __init__(self, address: Address, pools: Iterable[Pool]) -> None:
+        self._broker = _HearingBroker(address, pools)
+        self._bell = RedisDoorbell(address)
+        self._ear = Ear()
+        self._lock = threading.Lock()
+        self._heard: set[Pool] = set()
+        """Rings that were taken and are not yet answered by a look."""
+        for pool, gate in self._broker.gates.items():
+            gate.set()
+            Actor(self._hear, broker=self._broker, actor_name=pool, queue_name=pool, priority=0, options={})
+        self._worker = Worker(self._broker, worker_threads=1, worker_timeout=int(SHORT * 1000))
+        self._worker.start()
+
+    def _hear(self, name: str) -> None:
+        pool = Pool(name)
+        with self._lock:
+            free = self._broker.gates[pool].is_set() and not self._broker.closing.is_set()
+            if free:
+                self._heard.add(pool)
+        if free:
+            self._ear.touch()
+        else:  # the last slot was taken while the message was on its way
+            self._bell.ring((pool,))
+
+    async def wait(self, timeout: float) -> bool:  # noqa: ASYNC109 - see doorbell.Listener
+        return await self._ear.wait(timeout)
+
+    def free(self, pools: Iterable[Pool]) -> frozenset[Pool]:
+        with self._lock:
+            for pool in pools:
+                self._broker.gates[pool].set()
+            return self._take(pools)
+
+    def hand_on(self, pools: Iterable[Pool]) -> None:
+        self._bell.ring(pools)
+
+    def busy(self, pools: Iterable[Pool]) -> None:
+        with self._lock:
+            for pool in pools:
+                self._broker.gates[pool].clear()
+            unanswered = self._take(pools)
+        self._bell.ring(unanswered)
+
+    def _take(self, pools: Iterable[Pool]) -> frozenset[Pool]:
+        taken = self._heard.intersection(pools)
+        self._heard -= taken
+        return frozenset(taken)
+
+    def close(self) -> None:
+        """What was taken and not answered is rung again, for those who stay."""
+        self.busy(self._broker.gates)
+        self._broker.closing.set()
+        consumers = list(self._worker.consumers.values())
+        for consumer in consumers:
+            consumer.stop()  # before its connection is cut, or it would start again
+        for gate in self._broker.gates.values():
+            gate.set()
+        _cut(self._broker.client, consumers)
+        self._worker.stop(timeout=int(CLOSE_PATIENCE * 1000))
+        self._bell.close()
+        self._broker.client.close()
+
+
+def _pause() -> float:
+    return random.uniform(*PAUSE)  # noqa: S311 - so that workers do not come back all at once
+
+
+def _cut(client: redis.Redis, threads: Iterable[threading.Thread]) -> None:
+    """Cut the connections under the hands of these threads until they have ended, with bounded patience."""
+    clock = SystemClock()
+    until = clock.monotonic() + CLOSE_PATIENCE
+    for thread in threads:
+        while thread.is_alive() and clock.monotonic() < until:
+            client.connection_pool.disconnect()
+            thread.join(0.02)
