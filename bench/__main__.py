@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("transcode", "playable")
+NAMES = ("transcode", "playable", "fleet")
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from rushes.console import StepBars, as_json, stderr
 from rushes.errors import RushesError
 from rushes.settings import Settings, SettingsError, load_settings
 from rushes.states import Pool
+from rushes.storage.store import StoreError
 
 app = typer.Typer(
     name="rushes", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -52,21 +53,32 @@ def up(
     raise typer.Exit(run_stack(_settings(data=data, slots=slots), host, port))
 
 
-@app.command(hidden=True)
-def serve(host: str = "127.0.0.1", port: int = 8000, parent: int = 0) -> None:
-    """Run the web side alone (a part of `up`)."""
+ParentOption = Annotated[int, typer.Option(hidden=True, help="Process of `up` that this one is a part of.")]
+PoolsOption = Annotated[str, typer.Option(help=f"Kinds of steps to do: {','.join(Pool)}. Empty: all.")]
+
+
+@app.command(epilog="Example: RUSHES_DATABASE_URL=postgresql://... RUSHES_AUTH=keys ... rushes serve --host 0.0.0.0")
+def serve(host: str = "127.0.0.1", port: PortOption = 8000, parent: ParentOption = 0) -> None:
+    """Run a web server of a fleet: uploads, API, origin and pages. Any number may run beside each other."""
     from rushes.server import run_web
 
     run_web(_settings(), host, port, parent)
 
 
-@app.command(hidden=True)
-def worker(pools: str = "", slots: SlotsOption = None, parent: int = 0) -> None:
-    """Run a worker alone (a part of `up`)."""
+@app.command(epilog="Example: rushes worker --pools video,audio --slots 8")
+def worker(pools: PoolsOption = "", slots: SlotsOption = None, parent: ParentOption = 0) -> None:
+    """Run a worker of a fleet. SIGTERM drains it: running steps get RUSHES_DRAIN_SECONDS to end."""
     from rushes.server import run_worker
 
-    chosen = tuple(Pool(name) for name in pools.split(",") if name) or tuple(Pool)
-    run_worker(_settings(slots=slots), chosen, parent)
+    run_worker(_settings(slots=slots), _pools(pools), parent)
+
+
+def _pools(names: str) -> tuple[Pool, ...]:
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in set(Pool)]
+    if unknown:
+        raise typer.BadParameter(f"There is no pool {', '.join(unknown)}; there are {', '.join(Pool)}.")
+    return tuple(dict.fromkeys(Pool(name) for name in wanted)) or tuple(Pool)
 
 
 @app.command(epilog="Example: rushes transcode clip.mov -o out && ls out/master.m3u8")
@@ -184,10 +196,10 @@ def fleet(server: ServerOption = LOCAL, token: TokenOption = None, json_output: 
 @app.command()
 def migrate(data: DataOption = None, json_output: JsonOption = False) -> None:
     """Bring the database up to date."""
-    from rushes.catalog.catalog import database_path
-    from rushes.catalog.database import Database
+    from rushes.catalog.open import open_database
+    from rushes.wiring import await_database
 
-    applied = Database(database_path(_settings(data=data).database)).migrate()
+    applied = await_database(open_database(_settings(data=data).database).migrate)
     print(as_json(applied) if json_output else "\n".join(applied) or "The database is up to date.")
 
 
@@ -204,6 +216,43 @@ def doctor(data: DataOption = None, json_output: JsonOption = False) -> None:
         if not check.ok and check.remedy:
             print(f"     -> {check.remedy}")
     raise typer.Exit(0 if all(check.ok for check in found) else 1)
+
+
+@app.command(epilog="Example: rushes audit --repair, after a restore of the database or of the object store")
+def audit(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Have what disagrees put right; workers do the rest.")
+    ] = False,
+    data: DataOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Compare the catalog with the object store. Exit 1 if something is wrong and was not put right."""
+    from rushes import wiring
+    from rushes.storage.open import open_store
+    from rushes.workers.audit import audit as run
+    from rushes.workers.doorbell import open_doorbell
+
+    settings, console = _settings(data=data), stderr()
+    catalog = wiring.catalog(wiring.open_catalog(settings, open_doorbell(settings)))
+    with console.status("comparing ...") as status:
+        store = open_store(settings.storage)
+        found = list(
+            run(catalog, store, repair=repair, progress=lambda count: status.update(f"{count} assets compared"))
+        )
+    if json_output:
+        print(
+            as_json(
+                [
+                    {"asset": each.asset, "code": each.fault, "message": each.fault.message, "mended": each.mended}
+                    for each in found
+                ]
+            )
+        )
+    for each in found if not json_output else ():
+        print(f"{each.asset}  {each.fault}: {each.fault.message}{' Put right.' if each.mended else ''}")
+    if not (found or json_output):
+        print("The catalog and the object store agree.")
+    raise typer.Exit(0 if all(each.mended for each in found) else 1)
 
 
 @models.command("pull", epilog="Example: rushes models pull small --data /var/lib/rushes")
@@ -267,7 +316,7 @@ def main() -> None:
             error.message if isinstance(error, RushesError) else str(error), style="red", markup=False, soft_wrap=True
         )
         code = 64 if isinstance(error, SettingsError) else 1
-    except (OSError, DatabaseUnavailable) as error:  # a full disk, no leave to write, a locked database
+    except (OSError, DatabaseUnavailable, StoreError) as error:  # a full disk, no leave to write, a part that is away
         stderr().print(str(error), style="red", markup=False, soft_wrap=True)
         code = 1
     sys.exit(code if isinstance(code, int) else 0)

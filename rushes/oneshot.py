@@ -13,6 +13,7 @@ from rushes.api.views import asset_view
 from rushes.catalog.catalog import Catalog
 from rushes.catalog.change import Store
 from rushes.catalog.records import Upload
+from rushes.clock import SystemClock
 from rushes.errors import OPERATOR_REASONS
 from rushes.facts import SourceRef
 from rushes.keys import new_id, source_key
@@ -49,7 +50,7 @@ def transcode(file: Path, out: Path, settings: Settings, watch: Watch) -> Finish
     bell = MemoryDoorbell()
     store = wiring.open_catalog(settings, bell)
     catalog = Catalog(store)
-    asset = _ingest(file, catalog, store, settings)
+    asset = _ingest(file, catalog, settings)
     asyncio.run(_work(settings, store, bell, lambda: _finished(catalog, asset.id, watch)))
     done = Finished(catalog.asset(asset.id), catalog.steps(asset.id), catalog.cost(asset.id))
     if done.asset.state is AssetState.READY:
@@ -58,8 +59,8 @@ def transcode(file: Path, out: Path, settings: Settings, watch: Watch) -> Finish
     return done
 
 
-def _ingest(file: Path, catalog: Catalog, store: Store, settings: Settings) -> Asset:
-    now = store.clock.now()
+def _ingest(file: Path, catalog: Catalog, settings: Settings) -> Asset:
+    now = SystemClock().now()
     asset = Asset(
         id=new_id(now), tenant=TENANT, title=file.stem, created_at=now, profile=settings.profile, policy=settings.policy
     )

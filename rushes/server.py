@@ -9,6 +9,7 @@ import ipaddress
 import logging
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -21,16 +22,18 @@ from rushes.api.auth import tenant_of
 from rushes.api.services import Services
 from rushes.catalog.catalog import Catalog
 from rushes.catalog.database import DatabaseUnavailable
+from rushes.catalog.open import is_shared
 from rushes.clock import SystemClock
 from rushes.embedded import Part, locked, reserve_port, supervise
 from rushes.ingest import recovery, routes
 from rushes.ingest import services as ingest_services
-from rushes.ingest.local import LocalUploadStore
+from rushes.ingest.open import open_upload_locks, open_upload_store
 from rushes.settings import Settings, SettingsError
 from rushes.states import Pool
 from rushes.storage.open import open_store
 from rushes.web import pages
-from rushes.workers.doorbell import LocalDoorbell, LocalListener
+from rushes.workers.doorbell import LocalDoorbell, open_doorbell, open_listener
+from rushes.workers.doorbell_address import LOCAL
 from rushes.workers.webhooks import Webhooks
 from rushes.workers.worker import Worker
 
@@ -46,6 +49,11 @@ def run_stack(settings: Settings, host: str, port: int) -> int:
     Gives the exit code: 0 after SIGINT or SIGTERM. Raises RushesError where the port is taken.
     """
     _refuse_open_door(settings, host)
+    if is_shared(settings.database) or settings.broker_url != LOCAL:
+        raise SettingsError(
+            "`rushes up` is the embedded stack, with its own SQLite and its own doorbell. On a shared database or Redis, run "
+            "`rushes migrate`, then `rushes serve` and `rushes worker`."
+        )
     with locked(settings.data):
         reserve_port(host, port)
         store = wiring.open_catalog(settings, LocalDoorbell(settings.data))
@@ -100,6 +108,13 @@ def _die_with(parent: int) -> None:
 def run_web(settings: Settings, host: str, port: int, parent: int) -> None:
     _die_with(parent)
     _refuse_open_door(settings, host)
+    if is_shared(settings.database) and not settings.preview_secret:
+        raise SettingsError(
+            "RUSHES_PREVIEW_SECRET must be set, to the same long random text on every server of a fleet."
+        )
+    if not parent:
+        reserve_port(host, port)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn ends in good order, then raises the signal again
     config = uvicorn.Config(
         web_app(settings), host=host, port=port, log_config=None, access_log=False, server_header=False,
         proxy_headers=True, forwarded_allow_ips=settings.trusted_proxies, timeout_graceful_shutdown=5,
@@ -110,15 +125,16 @@ def run_web(settings: Settings, host: str, port: int, parent: int) -> None:
 def web_app(settings: Settings) -> FastAPI:
     """API, origin, uploads and pages as one application."""
     clock = SystemClock()
-    store = wiring.open_catalog(settings, LocalDoorbell(settings.data), clock)
+    store = wiring.open_catalog(settings, open_doorbell(settings))
     catalog, objects = Catalog(store), open_store(settings.storage)
     ingest = ingest_services.Services(
         catalog=catalog,
         objects=objects,
-        uploads=LocalUploadStore(settings.data / "uploads", reserve=settings.min_free_bytes // 2),
+        uploads=open_upload_store(settings),
         settings=settings,
         clock=clock,
         tenant_of=tenant_of,
+        holds=open_upload_locks(settings, catalog),
     )
     lifetime = APIRouter(lifespan=_recovering(ingest))
     return create_app(
@@ -140,21 +156,23 @@ def _recovering(services: ingest_services.Services) -> Callable[[FastAPI], Abstr
 
 def run_worker(settings: Settings, pools: Sequence[Pool], parent: int) -> None:
     _die_with(parent)
-    asyncio.run(_work(settings, pools))
+    asyncio.run(_work(settings, pools, settings.drain_seconds if not parent else 0.0))
 
 
-async def _work(settings: Settings, pools: Sequence[Pool]) -> None:
-    store = wiring.open_catalog(settings, LocalDoorbell(settings.data))
-    listener = LocalListener(settings.data)
-    plant = wiring.plant(settings, store, listener)
-    # There is one bell to a directory and we have it: a worker that was here before is dead, its steps need not wait.
-    orphaned = await asyncio.to_thread(plant.pipeline.take_over)
-    if orphaned:
-        log.warning("took back %d steps of a worker that died", orphaned)
+async def _work(settings: Settings, pools: Sequence[Pool], drain: float) -> None:
+    store = wiring.open_catalog(settings, open_doorbell(settings))
+    listener = open_listener(settings, pools)
+    plant = wiring.plant(settings, store, listener, drain=drain)
+    if settings.broker_url == LOCAL and not is_shared(settings.database):
+        # There is one such bell to a directory and we have it: a worker that was here before is dead.
+        orphaned = await asyncio.to_thread(plant.pipeline.take_over)
+        if orphaned:
+            log.warning("took back %d steps of a worker that died", orphaned)
     worker = Worker(plant, pools, settings.slots)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, worker.stop)
-    deliveries = asyncio.create_task(_deliver(Catalog(store), settings))
+    log.info("worker %s serves %s", plant.name, ", ".join(pools), extra={"worker": plant.name})
+    deliveries = asyncio.create_task(_deliver(Catalog(store), settings, pools))
     try:
         await worker.run()
     finally:
@@ -163,9 +181,13 @@ async def _work(settings: Settings, pools: Sequence[Pool]) -> None:
         listener.close()
 
 
-async def _deliver(catalog: Catalog, settings: Settings) -> None:
-    """Send webhooks as they fall due, where an address is set."""
-    webhooks = Webhooks(catalog, SystemClock(), settings) if settings.webhook_url else None
+async def _deliver(catalog: Catalog, settings: Settings, pools: Sequence[Pool]) -> None:
+    """Send webhooks as they fall due, where an address is set.
+
+    The workers of the pool `publish` do that: those that open strangers' files then need no way out into the world.
+    """
+    delivers = settings.webhook_url and Pool.PUBLISH in pools
+    webhooks = Webhooks(catalog, SystemClock(), settings) if delivers else None
     while webhooks is not None:
         try:
             sent = await webhooks.deliver_due()

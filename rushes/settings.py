@@ -24,13 +24,13 @@ class Settings(Noun):
     """Everything that can be set. Each field `x` is `RUSHES_X` in the environment and `x` in `rushes.toml`."""
 
     data: Path = Path("rushes-data")
-    """Embedded mode: database, objects, uploads and scratch live below this directory."""
+    """Embedded mode: database, objects, uploads and scratch live below this directory. In a fleet: scratch alone."""
     database_url: str = ""
-    """`sqlite:///path`. Empty: `{data}/rushes.db`."""
+    """`sqlite:///path` or `postgresql://user:password@host:5432/name`. Empty: `{data}/rushes.db`."""
     broker_url: str = "memory://"
-    """The doorbell: `memory://` is the local one, by a Unix socket in the data directory."""
+    """The doorbell: `redis://host:6379/0`, or `memory://`, the local one, by a Unix socket of the data directory."""
     storage_url: str = ""
-    """`file:///path`. Empty: `{data}/objects`."""
+    """`file:///path` or `s3://bucket/prefix?endpoint_url=...&region=...`. Empty: `{data}/objects`."""
     public_url: str = ""
     """What the outside calls us, such as `https://video.example.com`. Empty: taken from the request."""
     trusted_proxies: str = "127.0.0.1"
@@ -47,7 +47,10 @@ class Settings(Noun):
     """Name of a shipped file, or a path to one of yours."""
     slots: int = Field(default=0, ge=0, le=256, validate_default=True)
     """Steps at a time in this worker. 0: as many as the cores, at most 4."""
-    lease_seconds: float = Field(default=30.0, ge=2.0)
+    lease_seconds: float = Field(default=15.0, ge=2.0)
+    """Seconds after which the step of a silent worker is taken back; a living one speaks once a second."""
+    drain_seconds: float = Field(default=20.0, ge=0.0)
+    """Seconds that a fleet worker's running steps get to end after SIGTERM; those that do not are given back unharmed."""
     max_attempts: int = Field(default=4, ge=1)
     step_memory: int = Field(default=4_000_000_000, ge=200_000_000)
     """Bytes a step's processes may hold together; a watchdog stops those that exceed it."""
@@ -69,6 +72,8 @@ class Settings(Noun):
     webhook_url: str = ""
     webhook_secret: str = ""
     """Standard Webhooks secret, `whsec_` and base64."""
+    origin: Literal["serve", "redirect"] = "serve"
+    """`redirect`: segments of public assets are fetched from the S3 store itself, by presigned addresses (307)."""
     preview_secret: str = ""
     """Signs private preview addresses. Empty: made at the first start and kept in the data directory."""
     log_format: Literal["text", "json"] = "text"

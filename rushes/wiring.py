@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import secrets
 import socket
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
-from rushes.catalog.catalog import Catalog, database_path
+from rushes.catalog.catalog import Catalog
 from rushes.catalog.change import Store
-from rushes.catalog.database import Database
+from rushes.catalog.database import DatabaseUnavailable
+from rushes.catalog.open import open_database
 from rushes.catalog.pipeline import Pipeline
-from rushes.clock import Clock, SystemClock
+from rushes.clock import Clock, SystemClock, pause
 from rushes.engine.job import Limits, ToolSettings
 from rushes.ffmpeg.version import version
 from rushes.settings import Settings
 from rushes.workers.doorbell import Doorbell, Listener
 from rushes.workers.worker import Plant
+
+START_PATIENCE = 30.0
+"""Seconds a process waits for its database at the start; then whoever started it is to see that it failed."""
+log = logging.getLogger("rushes")
+T = TypeVar("T")
 
 
 def tool_settings(settings: Settings) -> ToolSettings:
@@ -29,10 +39,27 @@ def tool_settings(settings: Settings) -> ToolSettings:
 
 
 def open_catalog(settings: Settings, bell: Doorbell, clock: Clock | None = None) -> Store:
-    """The migrated database with its clock and bell."""
-    database = Database(database_path(settings.database))
-    database.migrate()
-    return Store(database, clock or SystemClock(), bell.ring, deliver=bool(settings.webhook_url))
+    """The database, whose schema is as new as this version needs, with its bell. Without a clock its own time counts."""
+    database = open_database(settings.database)
+    await_database(database.ensure)
+    return Store(database, clock, bell.ring, deliver=bool(settings.webhook_url))
+
+
+def await_database(action: Callable[[], T]) -> T:
+    """Do what needs the database; at the start of a fleet its server may be a little later than we are.
+
+    Raises DatabaseUnavailable when it did not answer for START_PATIENCE seconds.
+    """
+    clock = SystemClock()
+    deadline = clock.monotonic() + START_PATIENCE
+    while True:
+        try:
+            return action()
+        except DatabaseUnavailable as error:
+            if clock.monotonic() > deadline:
+                raise
+            log.warning("waiting for the database: %s", error)
+            pause(1.0)
 
 
 def pipeline(settings: Settings, store: Store) -> Pipeline:
@@ -40,11 +67,14 @@ def pipeline(settings: Settings, store: Store) -> Pipeline:
     return Pipeline(store, lease=settings.lease_seconds, max_attempts=settings.max_attempts, tool=tool)
 
 
-def plant(settings: Settings, store: Store, listener: Listener) -> Plant:
-    name = f"{socket.gethostname()}-{os.getpid()}"
+def plant(settings: Settings, store: Store, listener: Listener, *, drain: float = 0.0) -> Plant:
+    """`drain`: seconds that running steps get when the worker is stopped."""
+    # Names of processes are not enough: in containers each is number 1, and hosts may share a name.
+    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
     return Plant(
         name=name, pipeline=pipeline(settings, store), listener=listener, scratch=Path(settings.scratch).absolute(),
-        storage=settings.storage, tools=tool_settings(settings), keep_originals=settings.keep_originals,
+        storage=settings.storage, tools=tool_settings(settings), keep_originals=settings.keep_originals, drain=drain,
+        room=settings.min_free_bytes // 2,
     )  # fmt: skip
 
 

@@ -13,6 +13,9 @@ class Kind:
     module: str
     inline: bool = False
     """Pure and quick: runs in the worker itself, not in a child."""
+    strict: bool = False
+    """Changes what viewers see, or deletes: ends when its lease cannot be kept. Others write to places of their own, so a
+    second run costs only time, and a catalog that is away for a minute must not cost a fleet all its work."""
     version: int = 1
     """Part of the recipe key: raise it when the same parameters give another result."""
 
@@ -29,6 +32,6 @@ KINDS: dict[StepKind, Kind] = {
     StepKind.TRANSCRIPT: Kind(Pool.SPEECH, "rushes.enrichment.transcript"),
     StepKind.LABELS: Kind(Pool.MODERATION, "rushes.moderation.labels"),
     StepKind.VERDICT: Kind(Pool.PUBLISH, "rushes.moderation.verdict", inline=True),
-    StepKind.PUBLISH: Kind(Pool.PUBLISH, "rushes.packaging.publish"),
-    StepKind.CLEANUP: Kind(Pool.IO, "rushes.packaging.cleanup"),
+    StepKind.PUBLISH: Kind(Pool.PUBLISH, "rushes.packaging.publish", strict=True),
+    StepKind.CLEANUP: Kind(Pool.IO, "rushes.packaging.cleanup", strict=True),
 }

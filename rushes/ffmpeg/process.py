@@ -16,6 +16,8 @@ from types import TracebackType
 
 import psutil
 
+from rushes.ffmpeg.family import family
+
 _LOOK_SECONDS = 0.002
 _REAP_SECONDS = 0.5
 _GONE_SECONDS = 5.0
@@ -80,13 +82,7 @@ class Process:
 
     def tree(self) -> list[psutil.Process]:
         """The process and all its descendants that still live."""
-        if self.returncode is not None:
-            return []
-        try:
-            root = psutil.Process(self.pid)
-            return [root, *root.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            return []
+        return [] if self.returncode is not None else family(self.pid)
 
     def kill(self) -> None:
         """End the whole tree now, and reap it. Safe to call twice, and after the end."""

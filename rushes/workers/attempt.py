@@ -8,6 +8,7 @@ from enum import StrEnum
 from rushes.catalog.database import DatabaseUnavailable
 from rushes.catalog.pipeline import Answer, Pipeline
 from rushes.clock import Clock, SystemClock
+from rushes.engine.kinds import KINDS
 from rushes.errors import REASONS, Blame
 from rushes.noun import Reason
 from rushes.workers.children import Child
@@ -39,6 +40,7 @@ class Attempt:
         self._clock = clock or SystemClock()
         self._progress = 0.0
         self._answered = False
+        self._renewed = self._clock.monotonic()
 
     async def run(self) -> Ended:
         """How it ended. Unless the child itself answered, it is dead then: what it would say next is not for others."""
@@ -91,7 +93,10 @@ class Attempt:
         try:
             answer = await asyncio.to_thread(self._pipeline.renew, self._order.job, self._progress)
         except DatabaseUnavailable:
-            return None  # the fence decides at the end whether the result still counts
+            strict = KINDS[self._order.job.kind].strict
+            expired = self._clock.monotonic() - self._renewed > self._pipeline.lease
+            return Lost.FENCED if strict and expired else None  # else the fence decides at the end whether it counts
+        self._renewed = self._clock.monotonic()
         return {Answer.OK: None, Answer.CANCEL: Lost.CANCELLED, Answer.FENCED: Lost.FENCED}[answer]
 
 

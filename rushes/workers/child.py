@@ -7,6 +7,7 @@ prints goes to standard error.
 from __future__ import annotations
 
 import ctypes
+import functools
 import importlib
 import os
 import resource
@@ -15,6 +16,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from typing import TextIO
 
 from rushes.clock import Clock, SystemClock
@@ -25,7 +27,7 @@ from rushes.ffmpeg.meter import metered
 from rushes.model import Result
 from rushes.noun import Noun
 from rushes.storage.open import open_store
-from rushes.storage.store import ObjectMissing, StoreError
+from rushes.storage.store import ObjectMissing, ObjectStore, StoreError
 from rushes.storage.workspace import Workspace
 from rushes.workers.order import Done, Failed, Order, Progress, Ready
 
@@ -46,8 +48,9 @@ def main() -> None:
     for kind in KINDS.values():
         importlib.import_module(kind.module)
     _say(talk, Ready())
+    opened = functools.cache(open_store)  # a remote store is opened once: its connections stay warm too
     for line in sys.stdin:
-        _serve(Order.model_validate_json(line), talk)
+        _serve(Order.model_validate_json(line), talk, opened)
 
 
 def _say(talk: TextIO, message: Noun) -> None:
@@ -59,13 +62,13 @@ def _own_cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _serve(order: Order, talk: TextIO) -> None:
+def _serve(order: Order, talk: TextIO, opened: Callable[[str], ObjectStore]) -> None:
     before = _own_cpu()
     order.scratch.mkdir(parents=True, exist_ok=True)
     with metered() as tools:
         try:
             with _Reporter(talk, SystemClock()) as reporter:
-                workspace = Workspace(open_store(order.storage), order.scratch, order.tools, reporter)
+                workspace = Workspace(opened(order.storage), order.scratch, order.tools, reporter)
                 result = perform(order.job, workspace)
             _say(talk, Done(result=result, cpu_seconds=_own_cpu() - before + tools.cpu_seconds))
         except StepFailure as failure:

@@ -13,19 +13,27 @@ from collections.abc import Mapping
 
 import psutil
 
+from rushes.ffmpeg.family import family
 from rushes.workers.order import MESSAGE, Done, Failed, Order, Progress, Ready
 
 LINE_LIMIT = 64 * 1024 * 1024
 """A result lists the segments of every rung: 4 hours are a few megabytes."""
 ORDERS_PER_CHILD = 200
 """A child is replaced after this many, in case a library leaks."""
-PASSED_ON = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "HOME", "PYTHONPATH")
-"""All a child sees of the environment: no credentials, no settings."""
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "HOME", "PYTHONPATH")
 
-
-START_PATIENCE = 20.0
+START_PATIENCE = 12.0
 """Seconds a child may take to do its imports; less than a lease, for a step may be waiting for it."""
 log = logging.getLogger("rushes.worker")
+
+
+def passed_on(environment: Mapping[str, str], storage: str) -> dict[str, str]:
+    """What a child sees of the environment: no settings, no keys but those of the object store where it needs them.
+
+    The tools that it runs on a stranger's file see none of it.
+    """
+    keys = storage.startswith("s3:")
+    return {name: value for name, value in environment.items() if name in _PASSED_ON or (keys and name[:4] == "AWS_")}
 
 
 class NoChild(Exception):
@@ -50,7 +58,7 @@ class Child:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "rushes.workers.child", str(os.getpid()),
                 stdin=PIPE, stdout=PIPE, start_new_session=True, limit=LINE_LIMIT,
-                env={name: environment[name] for name in PASSED_ON if name in environment},
+                env=dict(environment),
             )  # fmt: skip
         except OSError as error:
             raise NoChild(f"a child process could not be started: {error}") from error
@@ -93,11 +101,9 @@ class Child:
     def memory(self) -> int:
         """Resident bytes of the child and everything below it."""
         total = 0
-        with contextlib.suppress(psutil.Error):
-            root = psutil.Process(self._process.pid)
-            for process in (root, *root.children(recursive=True)):
-                with contextlib.suppress(psutil.Error):
-                    total += process.memory_info().rss
+        for process in family(self._process.pid):
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_info().rss
         return total
 
     async def kill(self) -> None:

@@ -10,12 +10,13 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
 
-from rushes.catalog.catalog import database_path
-from rushes.catalog.database import Database, migrations
+from rushes.catalog.database import DatabaseUnavailable, migrations
+from rushes.catalog.open import database_path, is_shared, open_database
 from rushes.clock import Clock, SystemClock
 from rushes.settings import Settings
 
@@ -36,7 +37,7 @@ class Check:
 
 def checks(settings: Settings, *, port: int = 8000, clock: Clock | None = None) -> list[Check]:
     """All checks, in the order in which a missing part matters. Never raises: what goes wrong is a failed check."""
-    from rushes.workers import toolcheck  # deferred: it loads the detectors, which nobody else of this module needs
+    from rushes.workers import fleetcheck  # deferred: it needs this module
 
     clock = clock or SystemClock()
     everything: list[tuple[str, Callable[[], Check]]] = [
@@ -44,12 +45,23 @@ def checks(settings: Settings, *, port: int = 8000, clock: Clock | None = None) 
         ("data directory", lambda: data_directory(settings)),
         ("disk space", lambda: disk_space(settings)),
         ("database", lambda: database(settings)),
+        *fleetcheck.all_checks(settings),
         ("memory watchdog", lambda: memory(settings)),
         ("clock", lambda: clock_sanity(settings, clock)),
         ("port", lambda: port_free(settings, port)),
-        *toolcheck.all_checks(settings),
+        *_tool_checks(settings),
     ]
     return [guarded(name, check) for name, check in everything]
+
+
+def _tool_checks(settings: Settings) -> list[tuple[str, Callable[[], Check]]]:
+    """Of what works on media. The web side runs without it, and its image leaves it out."""
+    if find_spec("av") is None:
+        detail = "none here: this can be a web server, and no worker"
+        return [("media tools", lambda: Check("media tools", True, detail))]
+    from rushes.workers import toolcheck  # deferred: it needs this module, and loads the detectors
+
+    return toolcheck.all_checks(settings)
 
 
 def guarded(name: str, check: Callable[[], Check]) -> Check:
@@ -96,18 +108,22 @@ def disk_space(settings: Settings) -> Check:
 
 
 def database(settings: Settings) -> Check:
-    path = database_path(settings.database)
-    if not path.exists():
-        return Check("database", True, f"{path} (will be made)")
+    place = "PostgreSQL" if is_shared(settings.database) else str(database_path(settings.database))
+    if not is_shared(settings.database) and not Path(place).exists():
+        return Check("database", True, f"{place} (will be made)")
     newest = migrations()[-1][0]
-    found = Database(path)
+    found = open_database(settings.database)
     try:
         version = found.version()
+    except DatabaseUnavailable as error:
+        return Check(
+            "database", False, str(error), "Start it, or correct RUSHES_DATABASE_URL: address, name, user, password."
+        )
     finally:
         found.close()
     known = version in {name for name, _ in migrations()}
     remedy = "Run `rushes migrate`." if known or version is None else "A newer rushes made it: update this one."
-    return Check("database", version == newest, f"{path} at {version or 'no version'}, newest is {newest}", remedy)
+    return Check("database", version == newest, f"{place} at {version or 'no version'}, newest is {newest}", remedy)
 
 
 def memory(settings: Settings) -> Check:
@@ -126,7 +142,7 @@ def memory(settings: Settings) -> Check:
 
 def clock_sanity(settings: Settings, clock: Clock) -> Check:
     """Times that the machine has already seen must not lie in the future."""
-    files = [Path(__file__), database_path(settings.database)]
+    files = [Path(__file__), *([] if is_shared(settings.database) else [database_path(settings.database)])]
     newest = max((path.stat().st_mtime for path in files if path.exists()), default=0.0)
     behind = newest - clock.now()
     if behind > PATIENCE:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import httpx
 
+from rushes.catalog.outbox import LEASE
 from rushes.catalog.records import Delivery, Event
 from rushes.clock import Clock, rfc3339
 from rushes.settings import Settings, SettingsError
@@ -34,12 +35,14 @@ GONE = 410
 class Outbox(Protocol):
     """The part of the catalog that is needed here."""
 
-    def due_deliveries(self, now: float, limit: int = ...) -> list[Delivery]: ...
+    def take_deliveries(self, limit: int = ...) -> list[Delivery]:
+        """What is due, ours alone for LEASE seconds."""
+        ...
 
-    def delivery_done(self, delivery: str) -> None: ...
+    def delivery_done(self, delivery: Delivery) -> None: ...
 
-    def delivery_failed(self, delivery: str, next_at: float | None) -> None:
-        """None gives up."""
+    def delivery_failed(self, delivery: Delivery, delay: float | None) -> None:
+        """To be tried again after so many seconds; None gives up."""
         ...
 
 
@@ -112,7 +115,8 @@ async def post(url: str, body: bytes, headers: Mapping[str, str]) -> Outcome:
 
 
 class Webhooks:
-    """Delivers what is due. Two of these at once are harmless: a message may then come twice, with the same id."""
+    """Delivers what is due. Several of these share the work; where one dies or takes too long a message may come twice,
+    with the same id."""
 
     def __init__(self, outbox: Outbox, clock: Clock, settings: Settings, send: Post = post) -> None:
         """Raises SettingsError where the address or the secret cannot be used."""
@@ -128,16 +132,20 @@ class Webhooks:
         return asyncio.run(self.deliver_due(limit))
 
     async def deliver_due(self, limit: int = 40) -> dict[str, int]:
-        due = await asyncio.to_thread(self._outbox.due_deliveries, self._clock.now(), limit)
+        last = self._clock.monotonic() + LEASE - 2 * TIMEOUT
+        due = await asyncio.to_thread(self._outbox.take_deliveries, limit)
         places = asyncio.Semaphore(AT_ONCE)
         in_turn = [[item for item in due if item.event.asset == asset] for asset in {item.event.asset for item in due}]
-        results = list(chain(*await asyncio.gather(*(self._deliver_in_turn(items, places) for items in in_turn))))
+        results = list(chain(*await asyncio.gather(*(self._deliver_in_turn(items, places, last) for items in in_turn))))
         return {name: results.count(name) for name in ("delivered", "failed", "abandoned")}
 
-    async def _deliver_in_turn(self, deliveries: list[Delivery], places: asyncio.Semaphore) -> list[str]:
-        """Those of one asset, in their order as long as none has to be tried again; that much a receiver may expect."""
+    async def _deliver_in_turn(self, deliveries: list[Delivery], places: asyncio.Semaphore, last: float) -> list[str]:
+        """Those of one asset, in their order as long as none has to be tried again; that much a receiver may expect.
+
+        What cannot be sent while it is ours is left to whoever takes it next. `last` is by the monotonic clock.
+        """
         async with places:
-            return [await self._deliver(delivery) for delivery in deliveries]
+            return [await self._deliver(delivery) for delivery in deliveries if self._clock.monotonic() < last]
 
     async def _deliver(self, delivery: Delivery) -> str:
         body = body_of(delivery.event)
@@ -150,9 +158,10 @@ class Webhooks:
 
     def _settle(self, delivery: Delivery, outcome: Outcome) -> str:
         if outcome.delivered:
-            self._outbox.delivery_done(delivery.id)
+            self._outbox.delivery_done(delivery)
             return "delivered"
         chance = random.random()  # noqa: S311 - spreads retries, keeps no secret
-        at = None if outcome.final else next_attempt(delivery, self._clock.now(), outcome.wait, chance)
-        self._outbox.delivery_failed(delivery.id, at)
+        now = self._clock.now()
+        at = None if outcome.final else next_attempt(delivery, now, outcome.wait, chance)
+        self._outbox.delivery_failed(delivery, None if at is None else at - now)
         return "abandoned" if at is None else "failed"

@@ -10,8 +10,9 @@ import contextlib
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,16 +28,19 @@ from rushes.storage.open import open_store
 from rushes.storage.workspace import Workspace
 from rushes.workers.attempt import Attempt, Ended, Lost, failed
 from rushes.workers.child import perform
-from rushes.workers.children import Children, NoChild
+from rushes.workers.children import Children, NoChild, passed_on
 from rushes.workers.doorbell import Listener
 from rushes.workers.order import Done, Failed, Order
+from rushes.workers.scratch import own_scratch
 
 LIGHT = (Pool.IO, Pool.PUBLISH)
 """Pools of short steps; they have slots of their own, so that no encode keeps a fresh upload from being looked at."""
 LIGHT_SLOTS = 2
 LOOK_EVERY = 2.0
 """Seconds between looks without a ring."""
-RECONCILE_EVERY = 5.0
+RECONCILE_EVERY = 2.5
+HOUSEKEEP_ROUNDS = 12
+"""Cleanups are planned in every twelfth of those rounds: nobody waits for them, and every worker looks."""
 NO_CHILD_PAUSE = 5.0
 """Seconds a slot rests when the machine could not start a child for it."""
 log = logging.getLogger("rushes.worker")
@@ -56,6 +60,10 @@ class Plant:
     heartbeat: float = 1.0
     keep_originals: float = -1.0
     """Days; negative: for ever."""
+    room: int = 0
+    """Bytes that must be free on the scratch disk before a step is claimed."""
+    drain: float = 0.0
+    """Seconds that running steps get to end when the worker is stopped; those that do not are given back."""
     clock: Clock = field(default_factory=SystemClock)
 
 
@@ -67,14 +75,20 @@ class Worker:
         self._light = [pool for pool in pools if pool in LIGHT]
         self._heavy = [pool for pool in pools if pool not in LIGHT]
         self._slots = slots
-        self._children = Children(min(slots, 2) + LIGHT_SLOTS, os.environ)
+        self._scratch = plant.scratch / plant.name
+        self._children = Children(min(slots, 2) + LIGHT_SLOTS, passed_on(os.environ, plant.storage))
         self._running: set[asyncio.Task[None]] = set()
         self._sleepers: list[asyncio.Event] = []
         self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._roomy = True
 
     async def run(self) -> None:
-        """Work until `stop`; then give back what is running and leave."""
-        shutil.rmtree(self._plant.scratch, ignore_errors=True)
+        """Work until `stop`; then finish or give back what is running, and leave."""
+        with own_scratch(self._plant.scratch, self._plant.name):
+            await self._run()
+
+    async def _run(self) -> None:
         self._children.warm()
         shares = [(self._light, LIGHT_SLOTS), (self._heavy, self._slots)]
         dispatchers = [asyncio.create_task(self._dispatch(pools, slots)) for pools, slots in shares if pools]
@@ -89,17 +103,39 @@ class Worker:
     async def _wind_up(
         self, background: Sequence[asyncio.Task[Any]], dispatchers: Sequence[asyncio.Task[None]]
     ) -> None:
-        """Dispatchers end by themselves, for a claim that is under way must find its attempt; attempts give back."""
-        self.stop()
-        await _ended(background)
+        """Dispatchers end by themselves, for a claim that is under way must find its attempt; attempts end or give back.
+
+        Until then the worker goes on to say that it is there.
+        """
+        if not self._stopping.is_set():  # a loop broke
+            self.hurry()
         await asyncio.gather(*dispatchers, return_exceptions=True)
+        await self._drained()
+        await _ended(background)
         await _ended(self._running)
         await self._children.close()
         with contextlib.suppress(DatabaseUnavailable):
             await asyncio.to_thread(self._plant.pipeline.leave, self._plant.name)
 
+    async def _drained(self) -> None:
+        """Wait for the running steps, as long as a drain may take."""
+        hurry = asyncio.create_task(self._hurry.wait())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._plant.drain):
+                while self._running and not hurry.done():
+                    await asyncio.wait((*self._running, hurry), return_when=asyncio.FIRST_COMPLETED)
+        await _ended([hurry])
+
     def stop(self) -> None:
-        """Drain: claim nothing more; steps in hand are given back unharmed."""
+        """Drain: claim nothing more; what is running may end within `drain` seconds. Asked again: give it back at once."""
+        if self._stopping.is_set():
+            self._hurry.set()
+        self._stopping.set()
+        self._wake()
+
+    def hurry(self) -> None:
+        """Stop, and give back at once what is running."""
+        self._hurry.set()
         self._stopping.set()
         self._wake()
 
@@ -123,23 +159,34 @@ class Worker:
         round to speak before they are taken for dead.
         """
         pools, last, waited = [*self._light, *self._heavy], self._plant.clock.now(), False
-        while True:
+        for turn in count():
             await _outlast(lambda: self._plant.pipeline.report(self._plant.name, pools, self._slots))
             waited = not waited and self._plant.clock.now() - last > 2 * RECONCILE_EVERY
             last = self._plant.clock.now()
             if not waited:
                 await _outlast(self._take_back)
+            if not waited and turn % HOUSEKEEP_ROUNDS == 0:
+                await _outlast(self._keep_house)
             await asyncio.sleep(RECONCILE_EVERY)
 
     def _take_back(self) -> None:
-        try:
+        with self._whatever_is_wrong_with_one_row():
             lost = self._plant.pipeline.reconcile()
             if lost:
                 log.warning("took back %d steps of silent workers", lost, extra={"worker": self._plant.name})
+
+    def _keep_house(self) -> None:
+        with self._whatever_is_wrong_with_one_row():
             self._plant.pipeline.housekeep(self._plant.keep_originals)
+
+    @contextlib.contextmanager
+    def _whatever_is_wrong_with_one_row(self) -> Iterator[None]:
+        """It must not stop the work on all others."""
+        try:
+            yield
         except DatabaseUnavailable:
             raise
-        except Exception:  # what is wrong with one row must not stop the work on all others
+        except Exception:
             log.exception("the house could not be kept", extra={"worker": self._plant.name})
 
     async def _dispatch(self, pools: Sequence[Pool], slots: int) -> None:
@@ -149,6 +196,8 @@ class Worker:
         mine: set[asyncio.Task[None]] = set()
         while not self._stopping.is_set():
             wake.clear()
+            if len(mine) >= slots:
+                self._plant.listener.busy(pools)
             claim = await self._claim(pools) if len(mine) < slots else None
             if claim is None:
                 await wake.wait()
@@ -158,13 +207,34 @@ class Worker:
                 group.add(task)
                 task.add_done_callback(group.discard)
             task.add_done_callback(lambda _: self._wake())
+        self._plant.listener.busy(pools)
 
     async def _claim(self, pools: Sequence[Pool]) -> Claim | None:
+        """A look for work. What becomes of the rings that led to it, `Listener` says."""
+        listener = self._plant.listener
+        if not self._has_room():
+            listener.busy(pools)
+            return None
+        heard = listener.free(pools)
         try:
-            return await asyncio.to_thread(self._plant.pipeline.claim, pools, self._plant.name)
+            claim = await asyncio.to_thread(self._plant.pipeline.claim, pools, self._plant.name)
         except DatabaseUnavailable as error:
             log.warning("nothing can be claimed now: %s", error)
+            listener.busy(pools)  # until the next look: others may reach the database
+            listener.hand_on(heard)
             return None
+        if claim is not None:
+            listener.hand_on(heard)
+        return claim
+
+    def _has_room(self) -> bool:
+        """A host whose disk is full would fail one step after another, faster than the others can do them."""
+        had, self._roomy = self._roomy, shutil.disk_usage(self._scratch).free >= self._plant.room
+        if had and not self._roomy:
+            log.error("the scratch disk is full: nothing is claimed until %d bytes are free on it", self._plant.room)
+        if self._roomy and not had:
+            log.info("there is room on the scratch disk again")
+        return self._roomy
 
     async def _attempt(self, job: Job) -> None:
         """One step from claim to its end in the catalog."""
@@ -200,7 +270,7 @@ class Worker:
     async def _inline(self, job: Job) -> Ended:
         def work() -> Ended:
             try:
-                workspace = Workspace(open_store(self._plant.storage), self._plant.scratch, self._plant.tools)
+                workspace = Workspace(open_store(self._plant.storage), self._scratch, self._plant.tools)
                 return Done(result=perform(job, workspace), cpu_seconds=0.0)
             except StepFailure as failure:
                 return Failed.of(failure, 0.0)
@@ -208,7 +278,7 @@ class Worker:
         return await asyncio.to_thread(work)
 
     async def _in_child(self, job: Job) -> Ended:
-        scratch = self._plant.scratch / f"{job.step_id}-{job.fence}"
+        scratch = self._scratch / f"{job.step_id}-{job.fence}"
         order = Order(job=job, scratch=scratch, storage=self._plant.storage, tools=self._plant.tools)
         child = await self._children.take()
         try:

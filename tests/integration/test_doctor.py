@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rushes.catalog.catalog import database_path
-from rushes.catalog.database import Database
+from rushes.catalog.open import database_path
+from rushes.catalog.sqlite import SqliteDatabase
 from rushes.clock import ManualClock, SystemClock
 from rushes.settings import Settings
 from rushes.workers import doctor
@@ -39,7 +39,8 @@ def free_port() -> int:
 def test_every_part_is_looked_at_and_nothing_is_left_behind(settings: Settings):
     found = checks(settings, port=free_port())
     names = [check.name for check in found]
-    assert names == ["python", "data directory", "disk space", "database", "memory watchdog", "clock", "port",
+    assert names == ["python", "data directory", "disk space", "database", "object store", "doorbell",
+                     "memory watchdog", "clock", "port",
                      "ffmpeg", "sandbox", "profile", "speech", "visual labels", "policy"]  # fmt: skip
     assert [check for check in found if not check.ok] == []
     assert all(check.detail for check in found)
@@ -86,7 +87,7 @@ def test_database(settings: Settings):
     assert doctor.database(settings).ok
     # When there is one without a schema, then the remedy is to migrate
     path = database_path(settings.database)
-    base = Database(path)
+    base = SqliteDatabase(path)
     check = doctor.database(settings)
     assert (check.ok, check.remedy) == (False, "Run `rushes migrate`.")
     base.migrate()

@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from rushes.catalog.database import Database
+from rushes.catalog.sqlite import SqliteDatabase
 from rushes.clock import SystemClock, pause
 from rushes.embedded import Part, locked, reserve_port, supervise
 from rushes.errors import RushesError
@@ -172,7 +172,7 @@ def test_a_stack_that_works_stops_at_once_and_gives_its_steps_back(stack: Stack,
     assert SystemClock().monotonic() - started < 5
     assert alive(below) == []
     assert "Traceback" not in stack.log.read_text()
-    with Database(stack.data / "rushes.db").read() as tx:
+    with SqliteDatabase(stack.data / "rushes.db").read() as tx:
         step = tx.one("SELECT state, attempts FROM steps WHERE key = 'encode.0'")
     assert step is not None
     assert (step["state"], step["attempts"]) == ("ready", 0)

@@ -81,7 +81,7 @@ def test_trouble_of_ours_is_1_and_a_sentence_without_a_traceback(
     def broken(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("rushes.catalog.database.Database.migrate", broken)
+    monkeypatch.setattr("rushes.catalog.sqlite.SqliteDatabase.migrate", broken)
     code, _, told = run("migrate", "--data", str(tmp_path))
     assert code == 1
     assert told.strip()

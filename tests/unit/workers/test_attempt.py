@@ -53,6 +53,8 @@ class FakeChild:
 
 
 class FakePipeline:
+    lease = 30.0
+
     def __init__(self, *answers: Answer | Exception) -> None:
         self._answers = list(answers)
         self.progress: list[float] = []
@@ -65,13 +67,27 @@ class FakePipeline:
         return answer
 
 
-def attempt(child: FakeChild, pipeline: FakePipeline | None = None, limits: Limits | None = None) -> Attempt:
+class HastyClock(ManualClock):
+    """Four seconds pass between two looks at it."""
+
+    def monotonic(self) -> float:
+        self.advance(4)
+        return super().monotonic()
+
+
+def attempt(
+    child: FakeChild,
+    pipeline: FakePipeline | None = None,
+    limits: Limits | None = None,
+    kind: StepKind = StepKind.CHECKSUM,
+    clock: ManualClock | None = None,
+) -> Attempt:
     job = Job(
-        step_id="s", key="checksum", kind=StepKind.CHECKSUM, asset="a", tenant="t", fence=1, recipe="r",
+        step_id="s", key=kind.value, kind=kind, asset="a", tenant="t", fence=1, recipe="r",
         source=SourceRef(key="k", size=1), profile=load_profile("default"), policy=load_policy("development"),
     )  # fmt: skip
     order = Order(job=job, scratch=Path("scratch"), storage="file:///x", tools=ToolSettings(limits=limits or Limits()))
-    return Attempt(pipeline or FakePipeline(), child, order, 0.01)  # type: ignore[arg-type] # they say the same words
+    return Attempt(pipeline or FakePipeline(), child, order, 0.01, clock)  # type: ignore[arg-type] # they say the same words
 
 
 async def test_what_the_child_says_last_is_the_end_and_the_child_stays() -> None:
@@ -90,6 +106,24 @@ async def test_a_child_that_says_nothing_is_still_reported_alive() -> None:
 async def test_a_heartbeat_that_says_stop_kills_the_child(answer: Answer, end: Lost) -> None:
     child = FakeChild([])
     assert await attempt(child, FakePipeline(answer)).run() is end
+    assert child.killed
+
+
+@pytest.mark.parametrize(
+    ("kind", "away", "end"),
+    [
+        (StepKind.ENCODE, 30, Lost.CANCELLED),
+        (StepKind.PUBLISH, 1, Lost.CANCELLED),
+        (StepKind.PUBLISH, 30, Lost.FENCED),
+        (StepKind.CLEANUP, 30, Lost.FENCED),
+    ],
+)
+async def test_what_viewers_would_see_is_not_done_without_a_lease(kind: StepKind, away: int, end: Lost) -> None:
+    child, pipeline = (
+        FakeChild([Progress(fraction=0.0)] * 100),
+        FakePipeline(*[DatabaseUnavailable("away")] * away, Answer.CANCEL),
+    )
+    assert await attempt(child, pipeline, kind=kind, clock=HastyClock()).run() is end
     assert child.killed
 
 
@@ -158,14 +192,6 @@ async def test_a_cancellation_is_not_lost_to_a_message_of_the_same_moment() -> N
         ended, _ = await asyncio.wait([task], timeout=5)
         # Then it ends
         assert ended and task.cancelled()
-
-
-class HastyClock(ManualClock):
-    """Four seconds pass between two looks at it."""
-
-    def monotonic(self) -> float:
-        self.advance(4)
-        return super().monotonic()
 
 
 async def test_a_child_without_a_sign_of_life_is_stopped_and_the_step_tried_again() -> None:

@@ -9,7 +9,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from rushes.catalog.records import Delivery, Event
-from rushes.clock import ManualClock, SystemClock
+from rushes.clock import Clock, ManualClock, SystemClock
 from rushes.settings import Settings, SettingsError
 from rushes.workers.signature import secrets_of
 from rushes.workers.target import TargetRefused, check_url, choose
@@ -30,21 +30,22 @@ def delivery(attempts: int = 0, at: float = NOW) -> Delivery:
 
 
 class FakeOutbox:
-    def __init__(self, *due: Delivery) -> None:
+    def __init__(self, *due: Delivery, clock: Clock | None = None) -> None:
         self.due = {item.id: item for item in due}
-        self.next_at: dict[str, float | None] = {}
+        self.clock = clock or ManualClock(NOW)
+        self.next_at: dict[str, float] = {}
 
-    def due_deliveries(self, now: float, limit: int = 20) -> list[Delivery]:
-        return [item for item in self.due.values() if (self.next_at.get(item.id) or 0) <= now][:limit]
+    def take_deliveries(self, limit: int = 20) -> list[Delivery]:
+        return [item for item in self.due.values() if self.next_at.get(item.id, 0) <= self.clock.now()][:limit]
 
-    def delivery_done(self, delivery: str) -> None:
-        del self.due[delivery]
+    def delivery_done(self, delivery: Delivery) -> None:
+        del self.due[delivery.id]
 
-    def delivery_failed(self, delivery: str, next_at: float | None) -> None:
-        item = self.due.pop(delivery)
-        if next_at is not None:
-            self.due[delivery] = item.model_copy(update={"attempts": item.attempts + 1})
-        self.next_at[delivery] = next_at
+    def delivery_failed(self, delivery: Delivery, delay: float | None) -> None:
+        item = self.due.pop(delivery.id)
+        if delay is not None:
+            self.due[delivery.id] = item.model_copy(update={"attempts": item.attempts + 1})
+            self.next_at[delivery.id] = self.clock.now() + delay
 
 
 class Receiver:
@@ -161,7 +162,8 @@ def test_what_an_answer_means(status: int, headers: dict[str, str], outcome: Out
 
 async def test_an_id_stays_the_same_until_the_message_is_through() -> None:
     # Given a receiver that fails twice
-    outbox, clock = FakeOutbox(delivery()), ManualClock(NOW)
+    clock = ManualClock(NOW)
+    outbox = FakeOutbox(delivery(), clock=clock)
     receiver = Receiver(FAILED, FAILED, DELIVERED)
     hooks = Webhooks(outbox, clock, settings(), receiver)
     # When time goes on
@@ -204,6 +206,23 @@ def test_messages_about_one_asset_come_in_their_order() -> None:
     ids = [headers["webhook-id"] for _, _, headers in receiver.got]
     for parity in (0, 1):
         assert [name for name in ids if int(name[4:]) % 2 == parity] == [f"evt_{n}" for n in range(parity, 10, 2)]
+
+
+async def test_what_cannot_be_sent_while_it_is_ours_is_left_to_the_next() -> None:
+    # Given four messages about one asset, and a receiver that takes 9 s for each
+    clock, sent = ManualClock(NOW), []
+
+    async def send(url: str, body: bytes, headers: Mapping[str, str]) -> Outcome:
+        sent.append(headers["webhook-id"])
+        clock.advance(9)
+        return DELIVERED
+
+    outbox = FakeOutbox(*[about(number, "a") for number in range(4)], clock=clock)
+    # When they are sent
+    await Webhooks(outbox, clock, settings(), send).deliver_due()
+    # Then none is begun that could end after the 30 s for which they are ours
+    assert sent == ["evt_0", "evt_1", "evt_2"]
+    assert set(outbox.due) == {"evt_3"}
 
 
 def test_one_slow_message_does_not_hold_up_those_of_other_assets() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -93,7 +94,7 @@ async def work(
     """A worker that works until the condition holds, then drains."""
     plant = Plant(
         name="w", pipeline=pipeline, listener=MemoryDoorbell(), scratch=tmp_path / "scratch",  # type: ignore[arg-type] # it answers the same calls
-        storage=f"file://{tmp_path}", tools=ToolSettings(), clock=clock or ManualClock(),
+        storage=f"file://{tmp_path}", tools=ToolSettings(), room=1000, clock=clock or ManualClock(),
     )  # fmt: skip
     worker = Worker(plant, (Pool.IO, Pool.PUBLISH), 1)
     task = asyncio.create_task(worker.run())
@@ -127,6 +128,17 @@ async def test_a_catalog_that_is_away_ends_no_loop(tmp_path: Path) -> None:
     away = DatabaseUnavailable("locked")
     pipeline = FakePipeline(job(StepKind.VERDICT), claim=away, report=away, reconcile=away, leave=away)
     await work(pipeline, tmp_path, lambda: "complete verdict" in pipeline.diary and "housekeep" in pipeline.diary)
+
+
+async def test_a_worker_whose_scratch_disk_is_full_claims_nothing_until_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks = iter([0, 0, 0])
+    free = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free._replace(free=next(looks, 10**12)))
+    pipeline = FakePipeline(job(StepKind.VERDICT))
+    await work(pipeline, tmp_path, lambda: "complete verdict" in pipeline.diary)
+    assert caplog.text.count("the scratch disk is full") == 1
 
 
 @pytest.mark.parametrize("name", ["reconcile", "housekeep"])

@@ -1,0 +1,182 @@
+"""Compares the catalog with the object store, asset by asset, and has what disagrees put right.
+
+The two can only disagree after a restore of one of them, after a hand in the bucket, or where a store carried out a write long
+after its writer was dead. What is to be done is decided by a pure function; the mending goes through the catalog's steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+
+from rushes.catalog.catalog import Catalog
+from rushes.errors import NotFound
+from rushes.keys import build_prefix, pointer_key, tombstone_key
+from rushes.model import Asset
+from rushes.packaging.hls import MASTER
+from rushes.packaging.pointer import build_of
+from rushes.packaging.takedown import takedown, unpublish
+from rushes.states import AssetState, Publication
+from rushes.storage.store import ObjectMissing, ObjectStore
+
+AT_ONCE = 16
+"""Assets looked at at the same time: a look is four small requests."""
+PAGE = 200
+
+
+class Fault(StrEnum):
+    DELETED_SINCE = "deleted_since"
+    STILL_PUBLIC = "still_public"
+    POINTER_MISSING = "pointer_missing"
+    POINTER_OLD = "pointer_old"
+    POINTER_NEWER = "pointer_newer"
+    BUILD_MISSING = "build_missing"
+    SOURCE_MISSING = "source_missing"
+    UNKNOWN_ASSET = "unknown_asset"
+
+    @property
+    def mendable(self) -> bool:
+        return self not in (Fault.BUILD_MISSING, Fault.SOURCE_MISSING, Fault.UNKNOWN_ASSET)
+
+    @property
+    def message(self) -> str:
+        return _MESSAGES[self]
+
+
+_MESSAGES = {
+    Fault.DELETED_SINCE: "The store says that this asset was deleted; the catalog does not know of it yet.",
+    Fault.STILL_PUBLIC: "There is a pointer, but the asset is not public.",
+    Fault.POINTER_MISSING: "The asset is published, but its pointer is not there.",
+    Fault.POINTER_OLD: "The pointer names an older build than the one that was published.",
+    Fault.POINTER_NEWER: "The pointer names a newer build than the catalog knows of.",
+    Fault.BUILD_MISSING: "The manifests of the asset's build are not in the store: `rushes retry`, or upload it again.",
+    Fault.SOURCE_MISSING: "The original is not in the store, and there is work left that needs it: it must be uploaded again.",
+    Fault.UNKNOWN_ASSET: "The store has an original of an asset that the catalog does not know.",
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the store has of an asset."""
+
+    tombstone: bool
+    pointer: int
+    """The build that the pointer names; 0 where there is none."""
+    build: bool
+    """Whether the manifests of the catalog's build are there."""
+    source: bool
+
+
+@dataclass(frozen=True)
+class Finding:
+    asset: str
+    fault: Fault
+    mended: bool = False
+
+
+def judge(asset: Asset, seen: Seen) -> list[Fault]:
+    """What is wrong. Pure."""
+    if asset.state is AssetState.DELETED:
+        return [Fault.STILL_PUBLIC] if seen.pointer else []
+    if seen.tombstone:
+        return [Fault.DELETED_SINCE]
+    found = [_of_pointer(asset, seen)]
+    if asset.state.has_build and asset.build and not seen.build:
+        found.append(Fault.BUILD_MISSING)
+    if asset.state in (AssetState.INGESTED, AssetState.PLAYABLE) and not seen.source:
+        found.append(Fault.SOURCE_MISSING)
+    return [fault for fault in found if fault]
+
+
+def _of_pointer(asset: Asset, seen: Seen) -> Fault | None:
+    if asset.publication is not Publication.PUBLISHED:
+        return Fault.STILL_PUBLIC if seen.pointer else None
+    if not seen.pointer:
+        return Fault.POINTER_MISSING
+    if seen.pointer < asset.published_build:
+        return Fault.POINTER_OLD
+    return Fault.POINTER_NEWER if seen.pointer > max(asset.build, asset.published_build) else None
+
+
+def audit(
+    catalog: Catalog, store: ObjectStore, *, repair: bool, progress: Callable[[int], None] = lambda count: None
+) -> Iterator[Finding]:
+    """Findings as they are made. `progress` is told how many assets were looked at. Raises StoreError, DatabaseUnavailable."""
+
+    def look(asset: Asset) -> list[Finding]:
+        seen = observe(store, asset)
+        return [
+            Finding(asset.id, fault, repair and _mend(catalog, store, asset, fault, seen))
+            for fault in judge(asset, seen)
+        ]
+
+    count = 0
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        everything = _all(catalog)
+        while some := list(islice(everything, PAGE)):
+            for found in pool.map(look, some):
+                yield from found
+            count += len(some)
+            progress(count)
+    yield from _unknown(catalog, store)
+
+
+def observe(store: ObjectStore, asset: Asset) -> Seen:
+    return Seen(
+        tombstone=_exists(store, tombstone_key(asset.id)),
+        pointer=_pointer(store, asset.id),
+        build=bool(asset.build) and _exists(store, build_prefix(asset.id, asset.build) + MASTER),
+        source=asset.source is not None and _exists(store, asset.source.key),
+    )
+
+
+def _all(catalog: Catalog) -> Iterator[Asset]:
+    for state in (None, AssetState.DELETED):  # None: all but the deleted ones
+        cursor: str | None = None
+        while True:
+            page, cursor = catalog.assets(tenant=None, after=cursor, limit=PAGE, state=state)
+            yield from page
+            if cursor is None:
+                break
+
+
+def _unknown(catalog: Catalog, store: ObjectStore) -> Iterator[Finding]:
+    for found in store.list("sources/"):
+        asset = found.key.split("/")[2]
+        try:
+            catalog.asset(asset)
+        except NotFound:
+            yield Finding(asset, Fault.UNKNOWN_ASSET)
+
+
+def _mend(catalog: Catalog, store: ObjectStore, asset: Asset, fault: Fault, seen: Seen) -> bool:
+    """Whether something was done about it; what the catalog plans, its workers do."""
+    match fault:
+        case Fault.DELETED_SINCE:
+            catalog.delete(asset.id)
+        case Fault.STILL_PUBLIC if asset.state is AssetState.DELETED:
+            takedown(store, asset.id, asset.tenant)
+        case Fault.POINTER_NEWER:
+            unpublish(store, asset.id)  # it leads to outputs that the catalog does not know, and may collect
+            catalog.converge(asset.id, above=seen.pointer)
+        case Fault.STILL_PUBLIC | Fault.POINTER_MISSING | Fault.POINTER_OLD:
+            catalog.converge(asset.id)
+    return fault.mendable
+
+
+def _pointer(store: ObjectStore, asset: str) -> int:
+    try:
+        return build_of(store.read(pointer_key(asset, MASTER)).decode("utf-8", "replace"))
+    except ObjectMissing:
+        return 0
+
+
+def _exists(store: ObjectStore, key: str) -> bool:
+    try:
+        store.head(key)
+    except ObjectMissing:
+        return False
+    return True

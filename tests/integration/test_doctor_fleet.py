@@ -1,0 +1,64 @@
+"""The doctor of a fleet: what is shared is there, or the finding names it and its remedy, and never a password."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rushes.settings import Settings
+from rushes.workers import doctor, fleetcheck
+from tests.services.postgres import Postgres
+from tests.services.redis import PASSWORD, RedisServer
+from tests.services.swift import Swift
+
+
+def test_a_database_at_the_newest_version(postgres: Postgres, tmp_path: Path) -> None:
+    check = doctor.database(Settings(data=tmp_path, database_url=postgres.fresh()))
+    assert check.ok, check
+
+
+def test_a_database_without_tables(postgres: Postgres, tmp_path: Path) -> None:
+    check = doctor.database(Settings(data=tmp_path, database_url=postgres.empty()))
+    assert (check.ok, check.remedy) == (False, "Run `rushes migrate`.")
+
+
+def test_a_database_that_is_away(tmp_path: Path) -> None:
+    check = doctor.database(Settings(data=tmp_path, database_url="postgresql://me:geheim@127.0.0.1:1/rushes"))
+    assert not check.ok
+    assert "RUSHES_DATABASE_URL" in check.remedy
+    assert "geheim" not in f"{check.detail} {check.remedy}"
+
+
+def test_a_store_that_works(s3: Swift, tmp_path: Path) -> None:
+    check = fleetcheck.object_store(Settings(data=tmp_path, storage_url=s3.url(s3.shared, "doctor")))
+    assert check.ok, check
+
+
+def test_a_bucket_that_is_missing(s3: Swift, tmp_path: Path) -> None:
+    check = fleetcheck.object_store(Settings(data=tmp_path, storage_url=s3.url("no-such-bucket")))
+    assert not check.ok
+    assert "no-such-bucket" in check.detail or "NoSuchBucket" in check.detail
+
+
+def test_wrong_keys(s3: Swift, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "guessed-badly")
+    check = fleetcheck.object_store(Settings(data=tmp_path, storage_url=s3.url(s3.shared)))
+    assert not check.ok
+    assert "guessed-badly" not in check.detail
+
+
+def test_a_doorbell_that_rings(redis_server: RedisServer) -> None:
+    check = fleetcheck.doorbell(Settings(broker_url=redis_server.url("doctor")))
+    assert check.ok, check
+
+
+@pytest.mark.parametrize("password", ["wrong", PASSWORD])
+def test_a_doorbell_out_of_order(redis_server: RedisServer, password: str) -> None:
+    url = redis_server.url("doctor", password)
+    check = fleetcheck.doorbell(
+        Settings(broker_url=url if password != PASSWORD else url.replace(str(redis_server.port), "1"))
+    )
+    assert not check.ok
+    assert "RUSHES_BROKER_URL" in check.remedy
+    assert password not in check.detail

@@ -1,0 +1,52 @@
+"""What the audit says of an asset and what the store has of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rushes.facts import SourceRef
+from rushes.model import Asset
+from rushes.states import AssetState, Publication
+from rushes.workers.audit import Fault, Seen, judge
+
+AGREES = Seen(tombstone=False, pointer=3, build=True, source=True)
+PUBLIC = Asset(
+    id="a", tenant="t", created_at=1.0, state=AssetState.READY, publication=Publication.PUBLISHED, build=3,
+    published_build=3, source=SourceRef(key="sources/t/a/1", size=1), policy="development",
+)  # fmt: skip
+
+
+def asset(**changes: Any) -> Asset:
+    return PUBLIC.model_copy(update=changes)
+
+
+def seen(**changes: Any) -> Seen:
+    return Seen(**{**vars(AGREES), **changes})
+
+
+@pytest.mark.parametrize(
+    ("asset", "seen", "faults"),
+    [
+        (PUBLIC, AGREES, []),
+        (PUBLIC, seen(source=False), []),  # the original of what is ready may have been collected
+        (PUBLIC, seen(tombstone=True), [Fault.DELETED_SINCE]),
+        (PUBLIC, seen(pointer=0), [Fault.POINTER_MISSING]),
+        (PUBLIC, seen(pointer=2), [Fault.POINTER_OLD]),
+        (PUBLIC, seen(pointer=4), [Fault.POINTER_NEWER]),
+        (PUBLIC, seen(build=False), [Fault.BUILD_MISSING]),
+        (asset(build=4), seen(pointer=4), []),  # a newer build is being published just now
+        (asset(publication=Publication.HELD), AGREES, [Fault.STILL_PUBLIC]),
+        (asset(publication=Publication.HELD), seen(pointer=0), []),
+        (asset(state=AssetState.DELETED, publication=Publication.PRIVATE), AGREES, [Fault.STILL_PUBLIC]),
+        (asset(state=AssetState.DELETED), seen(pointer=0, tombstone=True, build=False), []),
+        (
+            asset(state=AssetState.INGESTED, publication=Publication.PRIVATE, build=0),
+            Seen(tombstone=False, pointer=0, build=False, source=False),
+            [Fault.SOURCE_MISSING],
+        ),
+    ],
+)
+def test_judge(asset: Asset, seen: Seen, faults: list[Fault]) -> None:
+    assert judge(asset, seen) == faults
