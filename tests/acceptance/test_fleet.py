@@ -1,4 +1,4 @@
-"""A fleet through a bad day: twenty uploads while workers die and freeze, Redis is flushed and restarted, and the database
+"""A fleet through a bad day: uploads while workers die and freeze, Redis is flushed and restarted, and the database
 is restarted. Nothing acknowledged is lost, nothing is published twice, no process is left over."""
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.services.postgres import Postgres, binaries, running_postgres
 from tests.services.redis import RedisServer
 from tests.services.swift import Swift
 
-UPLOADS = 20
+UPLOADS = [10, pytest.param(20, marks=pytest.mark.nightly)]
 LEASE = 5.0
 """Seconds; shorter than the default, to wait less."""
 ROOM = 8_000_000
@@ -69,11 +69,11 @@ def fleet(tmp_path: Path, durable_postgres: Postgres, own_redis: RedisServer, sw
         built.stop()
 
 
-@pytest.fixture
-def twenty(media: Path) -> list[Path]:
-    """Real clips, the smaller ones first; some of them twice."""
+@pytest.fixture(params=UPLOADS)
+def clips(request: pytest.FixtureRequest, media: Path) -> list[Path]:
+    """Different real clips, the longest work last."""
     found = sorted((path for path in (media / "real").iterdir() if path.stat().st_size < ROOM), key=_size)
-    return (found * UPLOADS)[:UPLOADS]
+    return found[-request.param :]
 
 
 def _size(path: Path) -> int:
@@ -123,22 +123,21 @@ def elsewhere(database: str, step: str, name: str) -> Callable[[], bool]:
 
 @pytest.mark.timeout(900)
 def test_a_bad_day(
-    fleet: Fleet, durable_postgres: Postgres, own_redis: RedisServer, twenty: list[Path],
-    record_property: Callable[[str, object], None],
+    fleet: Fleet, durable_postgres: Postgres, own_redis: RedisServer, clips: list[Path]
 ) -> None:  # fmt: skip
     database = fleet.environment["RUSHES_DATABASE_URL"]
     url, clock = fleet.serve(), SystemClock()
     workers = [fleet.worker() for _ in range(3)]
-    # Given twenty uploads, acknowledged to their last byte
+    # Given uploads, acknowledged to their last byte
     with ThreadPoolExecutor(4) as pool:
-        assets = list(pool.map(lambda path: upload(url, path), twenty))
+        assets = list(pool.map(lambda path: upload(url, path), clips))
     # When a worker is killed in the middle of an encode
     step, victim = busy(fleet, database)
     children = [child.pid for child in psutil.Process(victim.pid).children(recursive=True)]
     killed = clock.monotonic()
     victim.end(signal.SIGKILL)
     fleet.until(elsewhere(database, step, str(victim.pid)), "the step elsewhere")
-    record_property("seconds from the kill to the step elsewhere", round(clock.monotonic() - killed, 1))
+    print(f"from the kill to the step elsewhere: {clock.monotonic() - killed:.1f} s, with a lease of {LEASE:.0f} s")  # noqa: T201 - for the eye
     fleet.until(lambda: not any(map(psutil.pid_exists, children)), "the end of the killed worker's children")
     # and another one, with all its children, is frozen past its lease
     step, frozen = busy(fleet, database, (victim,))
@@ -159,8 +158,8 @@ def test_a_bad_day(
     durable_postgres.start()
     # Then all are ready, each published once, and the pointers lead to segments that are there
     records = all_settled(url, assets, patience=600)
-    assert Counter(found["state"] for found in records) == {"ready": UPLOADS}
-    assert Counter(found["publication"] for found in records) == {"published": UPLOADS}
+    assert Counter(found["state"] for found in records) == {"ready": len(clips)}
+    assert Counter(found["publication"] for found in records) == {"published": len(clips)}
     events = _events(url)
     told = Counter((event["asset"], event["type"]) for event in events)
     once = ("asset.created", "asset.ingested", "asset.playable", "asset.ready", "asset.published")
