@@ -37,6 +37,7 @@ TIMEOUTS = "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_
 """A process that is stopped in the middle of a transaction must not keep its locks for ever."""
 DEFAULTS: dict[str, str | int] = {
     "application_name": "rushes",
+    "client_encoding": "utf8",  # in a database of another encoding, texts would come as bytes
     "connect_timeout": 5,
     # A server that vanished without a word is noticed within 15 to 25 s.
     "keepalives_idle": 10,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import httpx
 import psutil
 
 from rushes.catalog.database import DatabaseUnavailable, migrations
@@ -151,16 +152,25 @@ def clock_sanity(settings: Settings, clock: Clock) -> Check:
 
 
 def port_free(settings: Settings, port: int, host: str = "127.0.0.1") -> Check:
-    """Free, or taken by the stack that already runs on this data directory."""
+    """Free, or taken by the stack that already runs on this data directory, or by a server of this fleet."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            if running(settings.data):
-                return Check("port", True, f"{port} is taken; a rushes is running on this data directory")
+            if running(settings.data) or answers(host, port):
+                return Check("port", True, f"{port} is taken by a rushes that is running")
             return Check("port", False, f"{port}: {error.strerror}", "Choose another one with --port.")
     return Check("port", True, f"{port} is free")
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether a server of ours is behind this port."""
+    try:
+        found = httpx.get(f"http://{host}:{port}/healthz", timeout=2.0)
+    except httpx.HTTPError:
+        return False
+    return found.status_code == 200 and found.text == '{"status":"ok"}'
 
 
 def running(data: Path) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from rushes.settings import Settings
 from rushes.workers import doctor, fleetcheck
+from tests.services.fleet import Fleet
 from tests.services.postgres import Postgres
 from tests.services.redis import PASSWORD, RedisServer
 from tests.services.swift import Swift
@@ -62,3 +63,15 @@ def test_a_doorbell_out_of_order(redis_server: RedisServer, password: str) -> No
     assert not check.ok
     assert "RUSHES_BROKER_URL" in check.remedy
     assert password not in check.detail
+
+
+def test_a_port_taken_by_a_server_of_the_fleet_is_fine(postgres: Postgres, s3: Swift, tmp_path: Path) -> None:
+    fleet = Fleet(
+        tmp_path, {"RUSHES_DATABASE_URL": postgres.fresh(), "RUSHES_STORAGE_URL": s3.url(s3.bucket()), **s3.environment}
+    )
+    try:
+        port = int(fleet.serve().rpartition(":")[2])
+        check = doctor.port_free(Settings(data=tmp_path / "elsewhere"), port)
+    finally:
+        fleet.stop()
+    assert check.ok, check

@@ -263,3 +263,16 @@ def test_a_server_that_is_not_there_is_named_without_the_password() -> None:
         pass
     assert "secret" not in str(caught.value)
     assert "127.0.0.1" in str(caught.value)
+
+
+def test_a_database_without_an_encoding_gives_texts_all_the_same(postgres: Postgres) -> None:
+    database = PostgresDatabase(postgres.empty("ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"))
+    try:
+        database.migrate()
+        database.ensure()
+        with database.read() as tx:
+            row = tx.one("SELECT 'é' AS letter")
+        assert row is not None
+        assert row["letter"] == "é"
+    finally:
+        database.close()

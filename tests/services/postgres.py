@@ -119,9 +119,9 @@ class Postgres:
     def url(self, database: str) -> str:
         return f"postgresql://rushes:unused@127.0.0.1:{self.port}/{database}"
 
-    def empty(self) -> str:
-        """A fresh database without any table; gives its URL."""
-        return self._create("")
+    def empty(self, how: str = "") -> str:
+        """A fresh database without any table, made with these options of CREATE DATABASE; gives its URL."""
+        return self._create(f" {how}")
 
     def fresh(self) -> str:
         """A fresh database with the newest schema; gives its URL."""
