@@ -19,6 +19,7 @@ from rushes.clock import Clock, SystemClock, pause
 from rushes.engine.job import Limits, ToolSettings
 from rushes.ffmpeg.version import version
 from rushes.settings import Settings
+from rushes.storage.open import open_store
 from rushes.workers.doorbell import Doorbell, Listener
 from rushes.workers.worker import Plant
 
@@ -69,6 +70,7 @@ def pipeline(settings: Settings, store: Store) -> Pipeline:
 
 def plant(settings: Settings, store: Store, listener: Listener, *, drain: float = 0.0) -> Plant:
     """`drain`: seconds that running steps get when the worker is stopped."""
+    open_store(settings.storage)  # what is wrong with its address is said now, and not by the first step
     # Names of processes are not enough: in containers each is number 1, and hosts may share a name.
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
     return Plant(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from rushes.settings import SettingsError
@@ -20,5 +21,10 @@ def open_store(url: str) -> ObjectStore:
     if url.startswith("file:///"):
         return LocalStore(Path(url.removeprefix("file://")))
     if url.startswith("s3://"):
-        return S3Store(Bucket.parse(url))
-    raise SettingsError(f"RUSHES_STORAGE_URL must be file:///absolute/path or s3://bucket/prefix; it is {url!r}.")
+        bucket = Bucket.parse(url)
+        if not find_spec("boto3"):
+            raise SettingsError(
+                "RUSHES_STORAGE_URL names an S3 store, which needs an extra: pip install 'rushes[fleet]'."
+            )
+        return S3Store(bucket)
+    raise SettingsError("RUSHES_STORAGE_URL must be file:///absolute/path or s3://bucket/prefix.")
