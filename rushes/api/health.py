@@ -16,7 +16,9 @@ from pydantic import BaseModel
 from rushes.api.auth import operator_only
 from rushes.api.metrics import HttpMetrics
 from rushes.api.services import Services, WithServices
+from rushes.catalog.database import DatabaseUnavailable
 from rushes.catalog.open import is_shared
+from rushes.storage.store import StoreError
 
 router = APIRouter(tags=["operators"])
 logger = logging.getLogger("rushes.api")
@@ -62,6 +64,9 @@ async def _tried(check: Callable[[Services], Check], services: Services) -> Chec
         return await asyncio.wait_for(asyncio.to_thread(check, services), PATIENCE)
     except TimeoutError:
         return Check(ok=False, detail=f"no answer within {PATIENCE:.0f} s")
+    except (DatabaseUnavailable, StoreError) as error:  # asked for every few seconds: no stack trace each time
+        logger.warning("not ready: %s", error)
+        return Check(ok=False, detail="failed; the log says why")
     except Exception:
         logger.exception("readiness check failed")
         return Check(ok=False, detail="failed; the log says why")

@@ -39,10 +39,6 @@ class Catalog:
         with self._database.read() as tx:
             return uploads.get(tx, upload)
 
-    def extend_upload(self, upload: str, expires_at: float) -> None:
-        with self._database.write() as tx:
-            uploads.extend(tx, upload, expires_at)
-
     def finish_upload(self, upload: str, source: SourceRef) -> Asset:
         """The last byte is stored at `source.key`: source, steps and event in one transaction. Again is harmless."""
         with self._store.change() as change:
@@ -57,22 +53,22 @@ class Catalog:
             change.add_steps(asset, intake())
             return asset
 
-    def terminate_upload(self, upload: str, *, reason: Reason | None = None) -> None:
-        """Given up by the client, or expired: the asset never had a source and ends with it."""
+    def terminate_upload(self, upload: str, *, reason: Reason | None = None) -> bool:
+        """Given up by the client, or expired: the asset never had a source and ends with it.
+
+        False where that comes too late, because the upload has ended otherwise.
+        """
         with self._store.change() as change:
             record, asset = uploads.with_asset(change.tx, upload)
             if record.state != "open":
-                return
+                return record.state == "terminated"
             uploads.set_state(change.tx, upload, "terminated")
             if reason:
                 change.fail_asset(asset, reason)
             else:
                 gone = asset.model_copy(update={"state": AssetState.DELETED, "deleted_at": change.now})
                 change.save(Outcome(gone, ("asset.deleted",)))
-
-    def expired_uploads(self, now: float) -> list[Upload]:
-        with self._database.read() as tx:
-            return uploads.open_ones(tx, expired_at=now)
+            return True
 
     def open_uploads(self) -> list[Upload]:
         with self._database.read() as tx:

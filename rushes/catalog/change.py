@@ -94,7 +94,7 @@ class Change:
 
     def converge(self, asset: Asset) -> None:
         """The pointer may not be what the catalog says: make it so, by a step that publishes again or takes it away."""
-        if not may_be_public(asset):
+        if asset.verdict is None or not may_be_public(asset):
             self.save(Outcome(asset, unpublish=True))
             return
         done = [row["key"] for row in steps.of_asset(self.tx, asset.id) if row["state"] == StepState.DONE]

@@ -97,7 +97,8 @@ def _locked_row(tx: Session, upload: str) -> Row:
     """The row, which is made if need be and is this transaction's: an update that changes nothing takes it, or waits."""
     row = tx.one(
         "INSERT INTO upload_holds (upload) VALUES (:upload)"
-        " ON CONFLICT (upload) DO UPDATE SET wanted = upload_holds.wanted RETURNING *",
+        " ON CONFLICT (upload) DO UPDATE SET wanted = upload_holds.wanted"
+        " RETURNING upload, owner, fence, expires_at, heard_at, wanted",
         {"upload": upload},
     )
     if row is None:

@@ -22,7 +22,7 @@ from rushes.engine.recipe import recipe
 from rushes.engine.retry import GiveUp, Retry, after_failure, later
 from rushes.errors import REASONS, Blame
 from rushes.facts import SourceRef
-from rushes.model import Asset, ProbeResult, PublishResult, Result, Skipped
+from rushes.model import Asset, ProbeResult, Result, Skipped
 from rushes.noun import Reason
 from rushes.policies import Policy
 from rushes.profiles import Profile
@@ -111,8 +111,8 @@ class Pipeline:
     def complete(self, job: Job, result: Result, cpu_seconds: float) -> bool:
         """The step is done, its asset changed, its followers ready; False (and nothing changed) if it was fenced.
 
-        True again if this very attempt was completed before: the answer may have been lost with the connection. A zombie
-        that published has its traces put in order.
+        True again if this very attempt was completed before: the answer may have been lost with the connection. What a
+        zombie published or took away is put in order.
         """
         state = StepState.SKIPPED if isinstance(result, Skipped) else StepState.DONE
         with self._store.change() as change:
@@ -120,8 +120,8 @@ class Pipeline:
             row = steps.get(change.tx, job.step_id)
             if row is None or row["fence"] != job.fence or row["state"] != "running":
                 again = row is not None and row["fence"] == job.fence and row["state"] == state
-                if isinstance(result, PublishResult) and not again:  # it wrote the pointer, whatever was decided since
-                    change.converge(assets.noun(found))
+                if not again:
+                    _put_in_order(change, job)
                 return again
             if row["cancel"]:
                 # Told to stop, and done before it heard: it ends cancelled, for nothing may follow from it.
@@ -154,7 +154,7 @@ class Pipeline:
     def fail(self, job: Job, reason: Reason, blame: Blame, *, detail: str = "", cpu_seconds: float = 0.0) -> bool:
         """The attempt failed: another one later, or the end of the step and, where it is required, of the asset."""
         with self._store.change() as change:
-            row = self._held(change, job.asset, job.step_id, job.fence)
+            row = self._held(change, job)
             if row is None:
                 return False
             values = {"cpu_seconds": cpu_seconds, "reason_code": reason.code, "detail": detail}
@@ -162,11 +162,17 @@ class Pipeline:
             self._after_failure(change, row, reason, blame)
             return True
 
-    def _held(self, change: Change, asset: str, step: str, fence: int) -> Row | None:
-        """The running step of this fence, with its asset in the hands of this transaction; None if it runs no longer."""
-        assets.row(change.tx, asset)
-        row = steps.get(change.tx, step)
-        return row if row is not None and row["fence"] == fence and row["state"] == "running" else None
+    def _held(self, change: Change, job: Job) -> Row | None:
+        """The running step of this attempt, with its asset in the hands of this transaction; None if it runs no longer."""
+        row = _running(change, job.asset, job.step_id, job.fence)
+        if row is None:
+            _put_in_order(change, job)
+        return row
+
+    def overtaken(self, job: Job) -> None:
+        """An attempt was stopped because its step is somebody else's; it may have done its worst before that."""
+        with self._store.change() as change:
+            self._held(change, job)
 
     def _after_failure(self, change: Change, row: Row, reason: Reason, blame: Blame) -> None:
         if row["cancel"]:
@@ -206,7 +212,7 @@ class Pipeline:
     def release(self, job: Job, outcome_name: Literal["released", "cancelled"], cpu_seconds: float = 0.0) -> bool:
         """Hand a step back unharmed (a drain, or a cancellation that was taken back), or end it because it was cancelled."""
         with self._store.change() as change:
-            row = self._held(change, job.asset, job.step_id, job.fence)
+            row = self._held(change, job)
             if row is None:
                 return False
             steps.end_attempt(change.tx, job.step_id, job.fence, outcome_name, change.now, cpu_seconds=cpu_seconds)
@@ -255,7 +261,7 @@ class Pipeline:
             with self._store.change() as change:
                 if not change.tx.turn(Turn.RECONCILE, wait=False):
                     break  # another process is at it
-                row = self._held(change, seen["asset"], seen["id"], seen["fence"])
+                row = _running(change, seen["asset"], seen["id"], seen["fence"])
                 if row is not None and not (only_late and row["lease_expires"] >= change.now):
                     end(change, row)
                     count += 1
@@ -287,6 +293,20 @@ class Pipeline:
         with self._store.database.read() as tx:
             row = tx.one(f"SELECT count(*) AS n FROM steps WHERE state IN {queue.OPEN}")
             return int(row["n"]) if row else 0
+
+
+def _running(change: Change, asset: str, step: str, fence: int) -> Row | None:
+    """The step, if it runs under this fence, with its asset in the hands of this transaction."""
+    assets.row(change.tx, asset)
+    row = steps.get(change.tx, step)
+    return row if row is not None and row["fence"] == fence and row["state"] == "running" else None
+
+
+def _put_in_order(change: Change, job: Job) -> None:
+    """An attempt that lost its step may have written or removed a pointer after the one that has it now."""
+    if job.kind is StepKind.PUBLISH or (job.kind is StepKind.CLEANUP and job.params.get("what") == "unpublish"):
+        with contextlib.suppress(ValueError):  # an asset that cannot be read has no pointer of ours to keep
+            change.converge(assets.get(change.tx, job.asset))
 
 
 def _inputs(tx: Session, step: str) -> dict[str, Result]:

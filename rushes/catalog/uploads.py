@@ -51,10 +51,6 @@ def terminate_of(tx: Session, asset: str) -> None:
     tx.execute("UPDATE uploads SET state = 'terminated' WHERE asset = :asset AND state = 'open'", {"asset": asset})
 
 
-def extend(tx: Session, upload: str, expires_at: float) -> None:
-    tx.execute("UPDATE uploads SET expires_at = :at WHERE id = :id", {"id": upload, "at": expires_at})
-
-
 def open_ones(tx: Session, *, expired_at: float | None = None) -> list[Upload]:
     rows = tx.all(
         f"SELECT {COLUMNS} FROM uploads WHERE state = 'open'"

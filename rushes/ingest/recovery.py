@@ -96,8 +96,9 @@ def _settle(services: Services, upload_id: str) -> str | None:
     return _expire(services, upload) if at.is_expired(services.clock.now()) else None
 
 
-def _expire(services: Services, upload: Upload) -> str:
-    services.catalog.terminate_upload(upload.id, reason=EXPIRED)
+def _expire(services: Services, upload: Upload) -> str | None:
+    if not services.catalog.terminate_upload(upload.id, reason=EXPIRED):
+        return None  # its last byte came just now
     services.uploads.remove(upload.id)
     return "expired"
 

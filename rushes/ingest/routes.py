@@ -83,7 +83,7 @@ class Endpoint:
         except (StoreError, DatabaseUnavailable) as error:
             self._complaints.tell(f"{method} {request.url.path}", error)
             # On HEAD, clients wait after a 423, while any other error would make them start from the first byte.
-            return problem(Locked("Please ask again.") if method == "HEAD" else _unavailable())
+            return problem(Locked("Please ask again.") if method == "HEAD" else _unavailable(error))
 
     # -- creation -----------------------------------------------------------------------------------------------------
 
@@ -160,7 +160,8 @@ class Endpoint:
         return answer(204, {})
 
     def _terminate(self, upload: Upload) -> None:
-        self._services.catalog.terminate_upload(upload.id)
+        if not self._services.catalog.terminate_upload(upload.id):
+            raise Conflict("upload_finished", "The upload has been finished meanwhile; delete the asset instead.")
         self._services.uploads.remove(upload.id)
         self._services.objects.delete(source_key(upload.tenant, upload.asset, 1))
 
@@ -223,7 +224,9 @@ class Endpoint:
                 raise Locked("Some of the bytes have to be sent again. Please ask again.") from error
 
 
-def _unavailable() -> RushesError:
+def _unavailable(error: StoreError | DatabaseUnavailable) -> RushesError:
+    if isinstance(error, DatabaseUnavailable):
+        return RushesError("database_unavailable", "The database did not answer.", status=503)
     return RushesError("storage_unavailable", status=503)
 
 

@@ -71,7 +71,10 @@ def _complete(bucket: Bucket, key: str, upload: str, parts: list[Part], size: in
 
 
 def receive(bucket: Bucket, info: ObjectInfo, first: BinaryIO, target: Path) -> None:
-    """Write the object to `target`; `first` streams its first `PART` bytes. Raises StoreError, never half a file."""
+    """Write the object to `target`; `first` streams its first `PART` bytes. Never half a file.
+
+    Raises StoreError, and OSError where the disk does not take it.
+    """
     with target.open("wb") as file:
         file.truncate(info.size)
         jobs = [partial(_copy, first, file.fileno(), 0)]
@@ -90,7 +93,10 @@ def _copy_part(bucket: Bucket, info: ObjectInfo, start: int, stop: int, descript
 def _copy(stream: io.RawIOBase | BinaryIO, descriptor: int, start: int) -> int:
     at = start
     while block := stream.read(BLOCK):
-        at += os.pwrite(descriptor, block, at)
+        left = memoryview(block)
+        while left:  # a disk that gets full takes a part of it, and says why at the next try
+            count = os.pwrite(descriptor, left, at)
+            at, left = at + count, left[count:]
     return at - start
 
 

@@ -17,7 +17,7 @@ from rushes.errors import NotFound
 from rushes.keys import build_prefix, pointer_key, tombstone_key
 from rushes.model import Asset
 from rushes.packaging.hls import MASTER
-from rushes.packaging.pointer import build_of
+from rushes.packaging.pointer import NAMES, build_of
 from rushes.packaging.takedown import takedown, unpublish
 from rushes.states import AssetState, Publication
 from rushes.storage.store import ObjectMissing, ObjectStore
@@ -29,6 +29,7 @@ PAGE = 200
 
 class Fault(StrEnum):
     DELETED_SINCE = "deleted_since"
+    LEFT_BEHIND = "left_behind"
     STILL_PUBLIC = "still_public"
     POINTER_MISSING = "pointer_missing"
     POINTER_OLD = "pointer_old"
@@ -48,6 +49,7 @@ class Fault(StrEnum):
 
 _MESSAGES = {
     Fault.DELETED_SINCE: "The store says that this asset was deleted; the catalog does not know of it yet.",
+    Fault.LEFT_BEHIND: "The asset was deleted, and there are objects of it.",
     Fault.STILL_PUBLIC: "There is a pointer, but the asset is not public.",
     Fault.POINTER_MISSING: "The asset is published, but its pointer is not there.",
     Fault.POINTER_OLD: "The pointer names an older build than the one that was published.",
@@ -63,8 +65,8 @@ class Seen:
     """What the store has of an asset."""
 
     tombstone: bool
-    pointer: int
-    """The build that the pointer names; 0 where there is none."""
+    pointers: tuple[int, ...]
+    """The builds that the pointers name, of HLS and of DASH; 0 where there is none."""
     build: bool
     """Whether the manifests of the catalog's build are there."""
     source: bool
@@ -80,7 +82,7 @@ class Finding:
 def judge(asset: Asset, seen: Seen) -> list[Fault]:
     """What is wrong. Pure."""
     if asset.state is AssetState.DELETED:
-        return [Fault.STILL_PUBLIC] if seen.pointer else []
+        return [Fault.LEFT_BEHIND] if any(seen.pointers) or seen.source else []
     if seen.tombstone:
         return [Fault.DELETED_SINCE]
     found = [_of_pointer(asset, seen)]
@@ -93,12 +95,12 @@ def judge(asset: Asset, seen: Seen) -> list[Fault]:
 
 def _of_pointer(asset: Asset, seen: Seen) -> Fault | None:
     if asset.publication is not Publication.PUBLISHED:
-        return Fault.STILL_PUBLIC if seen.pointer else None
-    if not seen.pointer:
+        return Fault.STILL_PUBLIC if any(seen.pointers) else None
+    if max(seen.pointers) > max(asset.build, asset.published_build):
+        return Fault.POINTER_NEWER
+    if not all(seen.pointers):
         return Fault.POINTER_MISSING
-    if seen.pointer < asset.published_build:
-        return Fault.POINTER_OLD
-    return Fault.POINTER_NEWER if seen.pointer > max(asset.build, asset.published_build) else None
+    return Fault.POINTER_OLD if min(seen.pointers) < asset.published_build else None
 
 
 def audit(
@@ -108,6 +110,10 @@ def audit(
 
     def look(asset: Asset) -> list[Finding]:
         seen = observe(store, asset)
+        if not judge(asset, seen):
+            return []
+        # What looks wrong may have been work under way: the catalog knows of a build before a pointer names it.
+        asset = catalog.asset(asset.id)
         return [
             Finding(asset.id, fault, repair and _mend(catalog, store, asset, fault, seen))
             for fault in judge(asset, seen)
@@ -127,7 +133,7 @@ def audit(
 def observe(store: ObjectStore, asset: Asset) -> Seen:
     return Seen(
         tombstone=_exists(store, tombstone_key(asset.id)),
-        pointer=_pointer(store, asset.id),
+        pointers=tuple(_pointer(store, pointer_key(asset.id, name)) for name in NAMES),
         build=bool(asset.build) and _exists(store, build_prefix(asset.id, asset.build) + MASTER),
         source=asset.source is not None and _exists(store, asset.source.key),
     )
@@ -145,7 +151,10 @@ def _all(catalog: Catalog) -> Iterator[Asset]:
 
 def _unknown(catalog: Catalog, store: ObjectStore) -> Iterator[Finding]:
     for found in store.list("sources/"):
-        asset = found.key.split("/")[2]
+        parts = found.key.split("/")
+        if len(parts) != 4:
+            continue  # nothing of ours
+        asset = parts[2]
         try:
             catalog.asset(asset)
         except NotFound:
@@ -157,19 +166,20 @@ def _mend(catalog: Catalog, store: ObjectStore, asset: Asset, fault: Fault, seen
     match fault:
         case Fault.DELETED_SINCE:
             catalog.delete(asset.id)
-        case Fault.STILL_PUBLIC if asset.state is AssetState.DELETED:
+        case Fault.LEFT_BEHIND:
             takedown(store, asset.id, asset.tenant)
-        case Fault.POINTER_NEWER:
-            unpublish(store, asset.id)  # it leads to outputs that the catalog does not know, and may collect
-            catalog.converge(asset.id, above=seen.pointer)
-        case Fault.STILL_PUBLIC | Fault.POINTER_MISSING | Fault.POINTER_OLD:
+        case Fault.POINTER_NEWER | Fault.STILL_PUBLIC:
+            unpublish(store, asset.id)  # it may lead to outputs that the catalog does not know, and collects
+            catalog.converge(asset.id, above=max(seen.pointers))
+        case Fault.POINTER_MISSING | Fault.POINTER_OLD:
             catalog.converge(asset.id)
     return fault.mendable
 
 
-def _pointer(store: ObjectStore, asset: str) -> int:
+def _pointer(store: ObjectStore, key: str) -> int:
+    """1 for a pointer that does not say its build: it is none of ours, but it is there."""
     try:
-        return build_of(store.read(pointer_key(asset, MASTER)).decode("utf-8", "replace"))
+        return build_of(store.read(key).decode("utf-8", "replace")) or 1
     except ObjectMissing:
         return 0
 

@@ -22,8 +22,6 @@ ORDERS_PER_CHILD = 200
 """A child is replaced after this many, in case a library leaks."""
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "HOME", "PYTHONPATH")
 
-START_PATIENCE = 12.0
-"""Seconds a child may take to do its imports; less than a lease, for a step may be waiting for it."""
 log = logging.getLogger("rushes.worker")
 
 
@@ -49,7 +47,7 @@ class Child:
         self._killed = False
 
     @classmethod
-    async def start(cls, environment: Mapping[str, str]) -> Child:
+    async def start(cls, environment: Mapping[str, str], patience: float) -> Child:
         """Must run in the thread that lives as long as the worker: a child dies with the thread that made it.
 
         Raises NoChild; then, as when it is cancelled, no process is left.
@@ -64,7 +62,7 @@ class Child:
             raise NoChild(f"a child process could not be started: {error}") from error
         child = cls(process)
         try:
-            async with asyncio.timeout(START_PATIENCE):
+            async with asyncio.timeout(patience):
                 if isinstance(await child.hear(), Ready):
                     return child
         except TimeoutError:
@@ -118,8 +116,10 @@ class Child:
 class Children:
     """Idle children kept warm; `take` gives one, `put_back` returns or replaces it."""
 
-    def __init__(self, spare: int, environment: Mapping[str, str]) -> None:
+    def __init__(self, spare: int, environment: Mapping[str, str], patience: float) -> None:
+        """`patience`: seconds a child may take to do its imports; less than a lease, for a step may be waiting for it."""
         self._spare = spare
+        self._patience = patience
         self._environment = environment
         self._idle: list[Child] = []
         self._warming: set[asyncio.Task[None]] = set()
@@ -135,7 +135,7 @@ class Children:
 
     async def _add(self) -> None:
         try:
-            child = await Child.start(self._environment)
+            child = await Child.start(self._environment, self._patience)
             self._idle.append(child)
         except NoChild as error:
             log.warning("%s", error)  # whoever needs one starts it then
@@ -147,7 +147,7 @@ class Children:
             if child.usable:
                 return child
             await child.kill()
-        return await Child.start(self._environment)
+        return await Child.start(self._environment, self._patience)
 
     async def put_back(self, child: Child) -> None:
         if child.usable and not self._closed and len(self._idle) < self._spare:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 
 from rushes.settings import Settings
@@ -10,6 +9,7 @@ from rushes.storage.open import open_store
 from rushes.storage.store import ConditionalPut, StoreError
 from rushes.workers.doctor import Check
 from rushes.workers.doorbell_address import LOCAL, Address
+from rushes.workers.reach import try_out
 
 
 def all_checks(settings: Settings) -> list[tuple[str, Callable[[], Check]]]:
@@ -22,11 +22,8 @@ def object_store(settings: Settings) -> Check:
     if not settings.storage.startswith("s3:"):
         return Check(name, True, "in the data directory")
     store = open_store(settings.storage)
-    key = f"health/{secrets.token_hex(8)}"
     try:
-        store.put_bytes(key, b"rushes")
-        same = store.read(key) == b"rushes"
-        store.delete(key)
+        same = try_out(store)
     except StoreError as error:
         return Check(name, False, str(error), remedy)
     conditional = isinstance(store, ConditionalPut) and store.conditional

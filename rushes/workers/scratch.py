@@ -21,15 +21,30 @@ def own_scratch(root: Path, worker: str) -> Iterator[Path]:
     root.mkdir(parents=True, exist_ok=True)
     _sweep(root)
     held, path = root / f"{worker}{_LOCK}", root / worker
-    handle = os.open(held, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    handle = _hold(held)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir()
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
         held.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _hold(lock: Path) -> int:
+    """Take a lock file. One that a sweep has removed meanwhile is no lock any more: then another one is made."""
+    while True:
+        handle = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(handle).st_ino == lock.stat().st_ino:
+                return handle
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(handle)
+            raise
         os.close(handle)
 
 

@@ -31,6 +31,7 @@ from rushes.workers.child import perform
 from rushes.workers.children import Children, NoChild, passed_on
 from rushes.workers.doorbell import Listener
 from rushes.workers.order import Done, Failed, Order
+from rushes.workers.reach import Reach
 from rushes.workers.scratch import own_scratch
 
 LIGHT = (Pool.IO, Pool.PUBLISH)
@@ -76,12 +77,14 @@ class Worker:
         self._heavy = [pool for pool in pools if pool not in LIGHT]
         self._slots = slots
         self._scratch = plant.scratch / plant.name
-        self._children = Children(min(slots, 2) + LIGHT_SLOTS, passed_on(os.environ, plant.storage))
+        environment = passed_on(os.environ, plant.storage)
+        self._children = Children(min(slots, 2) + LIGHT_SLOTS, environment, 0.8 * plant.pipeline.lease)
         self._running: set[asyncio.Task[None]] = set()
         self._sleepers: list[asyncio.Event] = []
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._roomy = True
+        self._reach = Reach(plant.storage)
 
     async def run(self) -> None:
         """Work until `stop`; then finish or give back what is running, and leave."""
@@ -92,7 +95,8 @@ class Worker:
         self._children.warm()
         shares = [(self._light, LIGHT_SLOTS), (self._heavy, self._slots)]
         dispatchers = [asyncio.create_task(self._dispatch(pools, slots)) for pools, slots in shares if pools]
-        background = [asyncio.create_task(loop()) for loop in (self._stopping.wait, self._listen, self._reconcile)]
+        loops = (self._stopping.wait, self._listen, self._reconcile, self._reach.watch)
+        background = [asyncio.create_task(loop()) for loop in loops]
         try:
             ended, _ = await asyncio.wait((*background, *dispatchers), return_when=asyncio.FIRST_COMPLETED)
             for task in ended:
@@ -158,7 +162,8 @@ class Worker:
         After a time in which nothing could be said by anybody (the machine slept, the disk was full) the others get a
         round to speak before they are taken for dead.
         """
-        pools, last, waited = [*self._light, *self._heavy], self._plant.clock.now(), False
+        # A worker that starts after a time without a database must not be the first to judge either.
+        pools, last, waited = [*self._light, *self._heavy], self._plant.clock.now() - 3 * RECONCILE_EVERY, False
         for turn in count():
             await _outlast(lambda: self._plant.pipeline.report(self._plant.name, pools, self._slots))
             waited = not waited and self._plant.clock.now() - last > 2 * RECONCILE_EVERY
@@ -212,7 +217,7 @@ class Worker:
     async def _claim(self, pools: Sequence[Pool]) -> Claim | None:
         """A look for work. What becomes of the rings that led to it, `Listener` says."""
         listener = self._plant.listener
-        if not self._has_room():
+        if not (self._reach.there and self._has_room()):
             listener.busy(pools)
             return None
         heard = listener.free(pools)
@@ -251,7 +256,16 @@ class Worker:
         except Exception as error:  # a fault of ours must end the attempt, not leave its lease to expire
             log.exception("the attempt broke", extra={"asset": job.asset, "step": job.key})
             ended = failed("internal", Blame.TRANSIENT, repr(error))
+        if isinstance(ended, Failed) and await self._is_cut_off(ended):
+            log.warning("the step is given back: %s", ended.detail, extra={"asset": job.asset, "step": job.key})
+            await self._give_back(job)
+            return
         await self._settle(job, ended)
+
+    async def _is_cut_off(self, ended: Failed) -> bool:
+        """Whether it failed for want of an object store, and not of its own. The lease is not renewed meanwhile."""
+        patience = min(3.0, self._plant.pipeline.lease / 3)
+        return ended.reason.code == "storage_unavailable" and await self._reach.is_lost(patience)
 
     async def _give_back(self, job: Job) -> None:
         try:
@@ -304,6 +318,7 @@ class Worker:
                 pipeline.release(job, "cancelled")
                 log.info("step cancelled", extra=about)
             case Lost.FENCED:
+                pipeline.overtaken(job)
                 log.warning("step lost to another worker; stopped", extra=about)
 
 

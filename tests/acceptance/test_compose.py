@@ -32,7 +32,7 @@ from rushes.ffmpeg.sandbox import works
 from tests.conftest import MEDIA, unavailable
 from tests.services.containers import ROOT, STAND_INS, Compose, Engine, missing, older_nginx
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("compose")]
+pytestmark = pytest.mark.timeout(600)
 
 DOCKER = ROOT / "docker"
 STORES = ("postgres", "redis", "s3", "prometheus", "migrate", "bucket")

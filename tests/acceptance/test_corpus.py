@@ -19,7 +19,7 @@ from tests.acceptance.reading import messages
 SHORT = 5.5
 """Seconds; longer clips are for the nightly tier."""
 Clips = list[tuple[Path, dict[str, str]]]
-pytestmark = [pytest.mark.media, pytest.mark.xdist_group("corpus")]
+pytestmark = [pytest.mark.media]
 
 
 def clips(media: Path, folder: str) -> Clips:

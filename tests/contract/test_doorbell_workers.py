@@ -36,6 +36,8 @@ CLOCK = SystemClock()
 class Catalog:
     """Steps of the pool `video` that are ready, and who took them."""
 
+    lease = 15.0
+
     def __init__(self) -> None:
         self.ready: list[str] = []
         self.running: dict[str, str] = {}

@@ -362,3 +362,17 @@ def test_wrong_keys_are_told_to_the_operator_once(
     assert "AWS_SECRET_ACCESS_KEY" in said
     assert "wrong" not in said
     assert "Traceback" not in said
+
+
+def test_a_database_that_is_away_is_not_taken_for_the_store(
+    tmp_path: Path, options: dict[str, Any], postgres: Any
+) -> None:
+    url = postgres.fresh()
+    server = Server(tmp_path / "data", {**options, "settings": {"database_url": url}}).start()
+    postgres.drop(url)
+    try:
+        answer = httpx.post(f"{server.url}/files", headers={**TUS, "Upload-Length": "1"}, timeout=30)
+    finally:
+        server.kill()
+    assert problem_of(answer) == (503, "database_unavailable")
+    assert int(answer.headers["retry-after"]) > 0

@@ -11,7 +11,7 @@ from rushes.model import Asset
 from rushes.states import AssetState, Publication
 from rushes.workers.audit import Fault, Seen, judge
 
-AGREES = Seen(tombstone=False, pointer=3, build=True, source=True)
+AGREES = Seen(tombstone=False, pointers=(3, 3), build=True, source=True)
 PUBLIC = Asset(
     id="a", tenant="t", created_at=1.0, state=AssetState.READY, publication=Publication.PUBLISHED, build=3,
     published_build=3, source=SourceRef(key="sources/t/a/1", size=1), policy="development",
@@ -32,18 +32,22 @@ def seen(**changes: Any) -> Seen:
         (PUBLIC, AGREES, []),
         (PUBLIC, seen(source=False), []),  # the original of what is ready may have been collected
         (PUBLIC, seen(tombstone=True), [Fault.DELETED_SINCE]),
-        (PUBLIC, seen(pointer=0), [Fault.POINTER_MISSING]),
-        (PUBLIC, seen(pointer=2), [Fault.POINTER_OLD]),
-        (PUBLIC, seen(pointer=4), [Fault.POINTER_NEWER]),
+        (PUBLIC, seen(pointers=(0, 0)), [Fault.POINTER_MISSING]),
+        (PUBLIC, seen(pointers=(2, 2)), [Fault.POINTER_OLD]),
+        (PUBLIC, seen(pointers=(4, 4)), [Fault.POINTER_NEWER]),
+        (PUBLIC, seen(pointers=(3, 0)), [Fault.POINTER_MISSING]),  # DASH alone
+        (PUBLIC, seen(pointers=(3, 2)), [Fault.POINTER_OLD]),
+        (PUBLIC, seen(pointers=(0, 4)), [Fault.POINTER_NEWER]),
+        (asset(publication=Publication.HELD), seen(pointers=(1, 0)), [Fault.STILL_PUBLIC]),
         (PUBLIC, seen(build=False), [Fault.BUILD_MISSING]),
-        (asset(build=4), seen(pointer=4), []),  # a newer build is being published just now
+        (asset(build=4), seen(pointers=(4, 4)), []),  # a newer build is being published just now
         (asset(publication=Publication.HELD), AGREES, [Fault.STILL_PUBLIC]),
-        (asset(publication=Publication.HELD), seen(pointer=0), []),
-        (asset(state=AssetState.DELETED, publication=Publication.PRIVATE), AGREES, [Fault.STILL_PUBLIC]),
-        (asset(state=AssetState.DELETED), seen(pointer=0, tombstone=True, build=False), []),
+        (asset(publication=Publication.HELD), seen(pointers=(0, 0)), []),
+        (asset(state=AssetState.DELETED, publication=Publication.PRIVATE), AGREES, [Fault.LEFT_BEHIND]),
+        (asset(state=AssetState.DELETED), seen(pointers=(0, 0), tombstone=True, build=False, source=False), []),
         (
             asset(state=AssetState.INGESTED, publication=Publication.PRIVATE, build=0),
-            Seen(tombstone=False, pointer=0, build=False, source=False),
+            Seen(tombstone=False, pointers=(0, 0), build=False, source=False),
             [Fault.SOURCE_MISSING],
         ),
     ],
