@@ -8,6 +8,7 @@ from rushes.catalog.database import Session
 from rushes.catalog.records import Counts, Fleet, PoolView, WorkerView
 from rushes.states import Pool
 
+FORGOTTEN_AFTER = 86_400.0
 SILENT_AFTER = 15.0
 """Seconds after which a worker that does not report is no longer shown."""
 
@@ -82,6 +83,11 @@ def report(tx: Session, worker: str, pools: list[str], slots: int, now: float) -
         " ON CONFLICT (id) DO UPDATE SET seen_at = :now, pools = :pools, slots = :slots",
         {"id": worker, "pools": json.dumps(pools), "slots": slots, "now": now},
     )
+
+
+def forget(tx: Session, now: float) -> None:
+    """Rows of workers that died long ago: each start has a name of its own."""
+    tx.execute("DELETE FROM workers WHERE seen_at < :before", {"before": now - FORGOTTEN_AFTER})
 
 
 def leave(tx: Session, worker: str) -> None:

@@ -93,6 +93,15 @@ def release(tx: Session, upload: str, owner: str, fence: int) -> None:
     )
 
 
+def forget_ended(tx: Session, now: float) -> None:
+    """Rows of uploads that have ended, whose holder died before it could let go."""
+    tx.execute(
+        "DELETE FROM upload_holds WHERE expires_at < :now AND NOT EXISTS"
+        " (SELECT 1 FROM uploads u WHERE u.id = upload_holds.upload AND u.state = 'open')",
+        {"now": now},
+    )
+
+
 def _locked_row(tx: Session, upload: str) -> Row:
     """The row, which is made if need be and is this transaction's: an update that changes nothing takes it, or waits."""
     row = tx.one(

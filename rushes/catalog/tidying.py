@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from rushes.catalog import assets, steps
+from rushes.catalog import assets, fleet, holds, steps
 from rushes.catalog.change import Change, Store
 from rushes.catalog.database import Row, Turn
 from rushes.engine import outcome
@@ -12,7 +12,14 @@ from rushes.states import AssetState
 
 
 def tidy(store: Store, keep_originals: float) -> int:
-    """How many cleanups were planned. A cheap look where there is nothing to do; each asset in a transaction of its own."""
+    """How many cleanups were planned. A cheap look where there is nothing to do; each asset in a transaction of its own.
+
+    Rows that the dead left behind go at once.
+    """
+    with store.database.write() as tx:
+        now = store.now(tx)
+        fleet.forget(tx, now)
+        holds.forget_ended(tx, now)
     with store.database.read() as tx:
         before = store.now(tx) - keep_originals * 86_400
         due = [(asset, _original) for asset in (assets.with_original(tx, before) if keep_originals >= 0 else ())]

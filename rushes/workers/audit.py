@@ -14,7 +14,7 @@ from itertools import islice
 
 from rushes.catalog.catalog import Catalog
 from rushes.errors import NotFound
-from rushes.keys import build_prefix, pointer_key, tombstone_key
+from rushes.keys import build_prefix, media_prefix, pointer_key, tombstone_key
 from rushes.model import Asset
 from rushes.packaging.hls import MASTER
 from rushes.packaging.pointer import NAMES, build_of
@@ -70,6 +70,8 @@ class Seen:
     build: bool
     """Whether the manifests of the catalog's build are there."""
     source: bool
+    rest: bool = False
+    """Of a deleted asset: whether any object of it is there."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Finding:
 def judge(asset: Asset, seen: Seen) -> list[Fault]:
     """What is wrong. Pure."""
     if asset.state is AssetState.DELETED:
-        return [Fault.LEFT_BEHIND] if any(seen.pointers) or seen.source else []
+        return [Fault.LEFT_BEHIND] if seen.rest or seen.source else []
     if seen.tombstone:
         return [Fault.DELETED_SINCE]
     found = [_of_pointer(asset, seen)]
@@ -136,6 +138,7 @@ def observe(store: ObjectStore, asset: Asset) -> Seen:
         pointers=tuple(_pointer(store, pointer_key(asset.id, name)) for name in NAMES),
         build=bool(asset.build) and _exists(store, build_prefix(asset.id, asset.build) + MASTER),
         source=asset.source is not None and _exists(store, asset.source.key),
+        rest=asset.state is AssetState.DELETED and _has_objects(store, asset.id),
     )
 
 
@@ -174,6 +177,10 @@ def _mend(catalog: Catalog, store: ObjectStore, asset: Asset, fault: Fault, seen
         case Fault.POINTER_MISSING | Fault.POINTER_OLD:
             catalog.converge(asset.id)
     return fault.mendable
+
+
+def _has_objects(store: ObjectStore, asset: str) -> bool:
+    return any(next(store.list(prefix), None) for prefix in (media_prefix(asset), f"artifacts/{asset}/"))
 
 
 def _pointer(store: ObjectStore, key: str) -> int:

@@ -1,7 +1,7 @@
 """The child that does steps: started warm, given one order at a time, killed without ceremony when it must stop.
 
-It holds no database and no credentials. Standard output belongs to the conversation with the worker; whatever a library
-prints goes to standard error.
+It holds no database and no settings, and no keys but those of the object store, where that needs them. Standard output
+belongs to the conversation with the worker; whatever a library prints goes to standard error.
 """
 
 from __future__ import annotations

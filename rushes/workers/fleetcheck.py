@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rushes.catalog.open import is_shared
 from rushes.settings import Settings
 from rushes.storage.open import open_store
 from rushes.storage.store import ConditionalPut, StoreError
@@ -13,7 +14,11 @@ from rushes.workers.reach import try_out
 
 
 def all_checks(settings: Settings) -> list[tuple[str, Callable[[], Check]]]:
-    return [("object store", lambda: object_store(settings)), ("doorbell", lambda: doorbell(settings))]
+    return [
+        ("object store", lambda: object_store(settings)),
+        ("doorbell", lambda: doorbell(settings)),
+        ("preview secret", lambda: preview_secret(settings)),
+    ]
 
 
 def object_store(settings: Settings) -> Check:
@@ -29,6 +34,16 @@ def object_store(settings: Settings) -> Check:
     conditional = isinstance(store, ConditionalPut) and store.conditional
     how = "conditional puts" if conditional else "no conditional puts: pointers are swapped by announcement"
     return Check(name, same, f"S3, can be written, read and deleted; {how}", remedy)
+
+
+def preview_secret(settings: Settings) -> Check:
+    """Servers of a fleet refuse to start without one: each would refuse the private addresses of the others."""
+    name = "preview secret"
+    if settings.preview_secret:
+        return Check(name, True, "set")
+    if is_shared(settings.database):
+        return Check(name, False, "not set", "Set RUSHES_PREVIEW_SECRET, to the same long random text on every server.")
+    return Check(name, True, "kept in the data directory")
 
 
 def doorbell(settings: Settings) -> Check:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from rushes.catalog.database import Database, migrations
 from rushes.catalog.outbox import LEASE
 from rushes.catalog.pipeline import Answer
 from rushes.catalog.records import Upload
+from rushes.engine.job import Job
 from rushes.errors import Blame, Conflict, NotFound
 from rushes.facts import SourceRef
 from rushes.keys import new_id
@@ -214,6 +217,42 @@ def test_a_late_publish_of_a_deleted_asset_is_taken_back(shop: Shop) -> None:
     cleanups = [key for key in shop.states(asset.id) if key.startswith("cleanup")]
     assert any("unpublish" in key for key in cleanups)
     assert any("delete" in key for key in cleanups)
+
+
+LATE: dict[str, Callable[[Shop, Job], object]] = {
+    "done": lambda shop, job: shop.pipeline.complete(job, PublishResult(build=1), 0.1),
+    "failed": lambda shop, job: shop.pipeline.fail(job, OOPS, Blame.TRANSIENT),
+    "given back": lambda shop, job: shop.pipeline.release(job, "released"),
+    "stopped": lambda shop, job: shop.pipeline.overtaken(job),
+}
+
+
+@pytest.mark.parametrize("how", list(LATE))
+@pytest.mark.parametrize("blocked", [True, False])
+def test_whatever_a_zombie_publisher_has_written_is_put_in_order(shop: Shop, how: str, blocked: bool) -> None:
+    # Given a publisher that went silent past its lease, whose step another worker has done
+    asset = shop.upload()
+    shop.probe()
+    for key, result in (
+        ("encode.0", TracksResult(tracks=())),
+        ("audio", TracksResult(tracks=())),
+        ("package.ready", PackageResult(build=1, tracks=(), complete=True, bytes=10)),
+        ("verdict.ready", VerdictResult(verdict=Verdict(action=Action.PUBLISH, policy="p@1", rules=()))),
+    ):
+        shop.do(key, result)
+    zombie = next(c for c in iter(shop.claim, None) if c.job.key == "publish.ready")
+    shop.clock.advance(31)
+    shop.pipeline.reconcile()
+    shop.clock.advance(60)
+    shop.do("publish.ready", PublishResult(build=1), worker="w2")
+    if blocked:
+        shop.catalog.decide(asset.id, Action.BLOCK)
+    before = set(shop.states(asset.id))
+    # When it comes back, however it ends
+    assert not LATE[how](shop, zombie.job)
+    # Then a step makes the pointer what the catalog says
+    (planned,) = set(shop.states(asset.id)) - before
+    assert planned.startswith("cleanup.unpublish" if blocked else "publish.retry")
 
 
 def test_skipped_counts_as_done_for_those_that_wait(shop: Shop) -> None:

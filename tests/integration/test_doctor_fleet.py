@@ -49,6 +49,13 @@ def test_wrong_keys(s3: Swift, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "guessed-badly" not in check.detail
 
 
+def test_a_fleet_needs_a_preview_secret(postgres: Postgres) -> None:
+    url = postgres.url("any")
+    assert not fleetcheck.preview_secret(Settings(database_url=url)).ok
+    assert fleetcheck.preview_secret(Settings(database_url=url, preview_secret="x" * 32)).ok
+    assert fleetcheck.preview_secret(Settings()).ok
+
+
 def test_a_doorbell_that_rings(redis_server: RedisServer) -> None:
     check = fleetcheck.doorbell(Settings(broker_url=redis_server.url("doctor")))
     assert check.ok, check

@@ -44,6 +44,7 @@ def seen(**changes: Any) -> Seen:
         (asset(publication=Publication.HELD), AGREES, [Fault.STILL_PUBLIC]),
         (asset(publication=Publication.HELD), seen(pointers=(0, 0)), []),
         (asset(state=AssetState.DELETED, publication=Publication.PRIVATE), AGREES, [Fault.LEFT_BEHIND]),
+        (asset(state=AssetState.DELETED), seen(pointers=(0, 0), source=False, rest=True), [Fault.LEFT_BEHIND]),
         (asset(state=AssetState.DELETED), seen(pointers=(0, 0), tombstone=True, build=False, source=False), []),
         (
             asset(state=AssetState.INGESTED, publication=Publication.PRIVATE, build=0),
