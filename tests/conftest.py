@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from tests.services.redis import RedisServer
 
 MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media"
+
+
+def pytest_configure() -> None:
+    """Children inherit an ignored SIGINT, which a shell gives to what it runs in the background; tests send it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def unavailable(what: str) -> None:

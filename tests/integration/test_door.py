@@ -25,6 +25,7 @@ from rushes.ffmpeg.frames import read_frames, read_pcm
 from rushes.ffmpeg.process import Process
 from rushes.ffmpeg.sandbox import confine, minimal_environment, works
 from rushes.ffmpeg.version import version
+from tests.services.process import descendants
 
 SOURCE = ("-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration={seconds}")
 SOUND = ("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration={seconds}")
@@ -59,10 +60,6 @@ def clip(tmp_path_factory) -> Path:
     return path
 
 
-def children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
-
-
 def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
     deadline, pause = time.monotonic() + seconds, threading.Event()
     while not true():
@@ -73,7 +70,7 @@ def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
 def failure_of(act: Callable[[], object]) -> StepFailure:
     with pytest.raises(StepFailure) as caught:
         act()
-    assert children() == []
+    assert descendants() == []
     return caught.value
 
 
@@ -90,7 +87,7 @@ def test_an_encode_reads_one_file_and_fills_one_directory(door: Door, clip: Path
     assert finished.cpu_seconds > 0
     assert finished.peak_memory > 10_000_000
     assert out.stat().st_size > 0
-    assert children() == []
+    assert descendants() == []
 
 
 def test_standard_output_is_given_in_order(door: Door) -> None:
@@ -148,8 +145,8 @@ def test_a_stopped_tool_is_stalled(door: Door) -> None:
     """What a hung machine looks like: the process is there and does nothing."""
 
     def freeze() -> None:
-        until(lambda: any(member.name().startswith("ffmpeg") for member in children()))
-        for member in children():
+        until(lambda: any(member.name().startswith("ffmpeg") for member in descendants()))
+        for member in descendants():
             member.send_signal(signal.SIGSTOP)
 
     thread = threading.Thread(target=freeze)
@@ -161,8 +158,8 @@ def test_a_stopped_tool_is_stalled(door: Door) -> None:
 
 def test_killed_from_outside_is_tried_again(door: Door) -> None:
     def kill() -> None:
-        until(lambda: any(member.name().startswith("ffmpeg") for member in children()))
-        for member in children():
+        until(lambda: any(member.name().startswith("ffmpeg") for member in descendants()))
+        for member in descendants():
             if member.name().startswith("ffmpeg"):
                 member.kill()
 
@@ -183,15 +180,15 @@ def test_any_exception_on_the_way_ends_the_tool(door: Door) -> None:
 
     with pytest.raises(Cancelled):
         door.run([*source(600), "-f", "null", "-"], duration=600.0, progress=stop)
-    assert children() == []
+    assert descendants() == []
 
 
 def test_a_stream_that_is_left_early_ends_the_tool(door: Door) -> None:
     stream = door.stream([*source(600), "-pix_fmt", "gray", "-f", "rawvideo", "pipe:1"])
     assert next(stream)
-    assert children()
+    assert descendants()
     stream.close()
-    assert children() == []
+    assert descendants() == []
 
 
 def test_a_slow_reader_is_no_stall(plain: Door) -> None:

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from rushes.engine.job import Limits, ToolSettings
@@ -18,6 +17,7 @@ from rushes.ffmpeg.confinement import Mode
 from rushes.ffmpeg.door import Door
 from rushes.ffmpeg.probe import probe
 from rushes.ffmpeg.sandbox import works
+from tests.services.process import descendants
 
 TOOLS = ToolSettings()
 
@@ -105,7 +105,7 @@ def test_the_probes_own_bounds_hold(clip: Path) -> None:
     path = clip
     assert refusal(path, ToolSettings(limits=Limits(memory=10_000_000))).code == "over_limit_memory"
     assert refusal(path, ToolSettings(limits=Limits(wall=0.0))).code == "over_limit_time"
-    assert psutil.Process().children(recursive=True) == []
+    assert descendants() == []
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from rushes.states import Pool, StepState
 from rushes.storage.open import open_store
 from rushes.workers.doorbell import MemoryDoorbell
 from rushes.workers.worker import Worker
+from tests.services.process import descendants
 
 PLANT = """
 import sys
@@ -81,7 +82,6 @@ class Works:
     async def working(self, pools: Sequence[Pool] = tuple(Pool), heartbeat: float = 0.3) -> AsyncIterator[Worker]:
         """Ends with a drain, after which no child may be left."""
         plant = replace(wiring.plant(self.settings, self.store, self.bell), heartbeat=heartbeat)
-        others = descendants()  # servers that tests share
         worker = Worker(plant, pools, self.settings.slots)
         task = asyncio.create_task(worker.run())
         try:
@@ -89,20 +89,7 @@ class Works:
         finally:
             worker.stop()
             await task
-            assert [process for process in descendants() if process not in others] == []
-
-
-def descendants(name: str = "") -> list[psutil.Process]:
-    """Processes below this one whose command has `name` in it."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        try:
-            alive = process.status() != psutil.STATUS_ZOMBIE and name in " ".join(process.cmdline())
-        except psutil.NoSuchProcess:
-            continue
-        if alive:
-            found.append(process)
-    return found
+            assert descendants() == []
 
 
 def children() -> list[psutil.Process]:

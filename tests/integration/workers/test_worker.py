@@ -15,7 +15,8 @@ from rushes.catalog.pipeline import Answer
 from rushes.clock import SystemClock
 from rushes.errors import REASONS
 from rushes.states import AssetState, Pool, Publication, StepState
-from tests.integration.workers.conftest import Works, busy_child, children, descendants, until
+from tests.integration.workers.conftest import Works, busy_child, children, until
+from tests.services.process import descendants
 
 POISON = "import os, signal\ndef run(job, workspace):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
 SLEEPER = """
