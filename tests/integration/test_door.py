@@ -25,7 +25,7 @@ from rushes.ffmpeg.frames import read_frames, read_pcm
 from rushes.ffmpeg.process import Process
 from rushes.ffmpeg.sandbox import confine, minimal_environment, works
 from rushes.ffmpeg.version import version
-from tests.services.process import descendants
+from tests.services.children import descendants
 
 SOURCE = ("-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration={seconds}")
 SOUND = ("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration={seconds}")

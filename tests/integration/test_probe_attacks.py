@@ -17,7 +17,7 @@ from rushes.ffmpeg.confinement import Mode
 from rushes.ffmpeg.door import Door
 from rushes.ffmpeg.probe import probe
 from rushes.ffmpeg.sandbox import works
-from tests.services.process import descendants
+from tests.services.children import descendants
 
 TOOLS = ToolSettings()
 

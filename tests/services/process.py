@@ -1,4 +1,4 @@
-"""A server that tests talk to, as one subprocess: `python -m MODULE FOLDER PORT`; and what else runs below a test.
+"""A server that tests talk to, as one subprocess: `python -m MODULE FOLDER PORT`.
 
 It prints its port once it listens, and ends when its standard input ends: so it dies with its parent, however that died.
 """
@@ -13,8 +13,6 @@ import sys
 import threading
 from functools import cached_property
 from pathlib import Path
-
-import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0
@@ -97,25 +95,6 @@ class S3Service(Service):
     def url(self, bucket: str, prefix: str = "") -> str:
         """The address of a store, as in the settings."""
         return f"s3://{bucket}/{prefix}?endpoint_url={self.endpoint}"
-
-
-def descendants(name: str = "") -> list[psutil.Process]:
-    """Processes below this one whose command has `name` in it; without the servers, which outlive a test."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        try:
-            command = process.cmdline()
-            alive = process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            continue
-        if alive and name in " ".join(command) and not _is_server(command):
-            found.append(process)
-    return found
-
-
-def _is_server(command: list[str]) -> bool:
-    program = Path(command[0]).name if command else ""
-    return program.startswith(("postgres", "redis-server")) or any(it.startswith("tests.services.") for it in command)
 
 
 def die_with_parent(native: type[threading.Thread] = threading.Thread) -> None:

@@ -26,7 +26,7 @@ from rushes.states import Pool, StepState
 from rushes.storage.open import open_store
 from rushes.workers.doorbell import MemoryDoorbell
 from rushes.workers.worker import Worker
-from tests.services.process import descendants
+from tests.services.children import descendants
 
 PLANT = """
 import sys

@@ -16,7 +16,7 @@ from rushes.clock import SystemClock
 from rushes.errors import REASONS
 from rushes.states import AssetState, Pool, Publication, StepState
 from tests.integration.workers.conftest import Works, busy_child, children, until
-from tests.services.process import descendants
+from tests.services.children import descendants
 
 POISON = "import os, signal\ndef run(job, workspace):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
 SLEEPER = """
