@@ -9,7 +9,7 @@ from rushes.noun import Reason
 from rushes.packaging.hls import MASTER
 from rushes.packaging.pointer import point, remove
 from rushes.states import Action
-from rushes.storage.store import ObjectMissing, ObjectStore
+from rushes.storage.store import ObjectStore, exists
 from rushes.storage.workspace import Workspace
 
 REVIEW = "review"
@@ -54,20 +54,12 @@ def _build(job: Job, store: ObjectStore) -> int | None:
     """The package step's build; after a review the newest one, which may have more in it by then (captions)."""
     packaged = max((result.build for result in job.inputs.values() if isinstance(result, PackageResult)), default=None)
     if packaged is not None and job.params.get("phase") == REVIEW and job.build > packaged:
-        return job.build if _exists(store, build_prefix(job.asset, job.build) + MASTER) else packaged
+        return job.build if exists(store, build_prefix(job.asset, job.build) + MASTER) else packaged
     return packaged
 
 
 def _is_deleted(store: ObjectStore, asset: str) -> bool:
-    return _exists(store, tombstone_key(asset))
-
-
-def _exists(store: ObjectStore, key: str) -> bool:
-    try:
-        store.head(key)
-    except ObjectMissing:
-        return False
-    return True
+    return exists(store, tombstone_key(asset))
 
 
 def _skipped(code: str, message: str) -> Skipped:

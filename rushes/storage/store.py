@@ -141,6 +141,15 @@ class BulkDelete(Protocol):
         ...
 
 
+def exists(store: ObjectStore, key: str) -> bool:
+    """Raises StoreError where that cannot be told."""
+    try:
+        store.head(key)
+    except ObjectMissing:
+        return False
+    return True
+
+
 def delete_all(store: ObjectStore, keys: Iterable[str]) -> None:
     """In few requests where the store can, else one by one."""
     if isinstance(store, BulkDelete):

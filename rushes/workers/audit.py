@@ -20,7 +20,7 @@ from rushes.packaging.hls import MASTER
 from rushes.packaging.pointer import NAMES, build_of
 from rushes.packaging.takedown import takedown, unpublish
 from rushes.states import AssetState, Publication
-from rushes.storage.store import ObjectMissing, ObjectStore
+from rushes.storage.store import ObjectMissing, ObjectStore, exists
 
 AT_ONCE = 16
 """Assets looked at at the same time: a look is four small requests."""
@@ -134,10 +134,10 @@ def audit(
 
 def observe(store: ObjectStore, asset: Asset) -> Seen:
     return Seen(
-        tombstone=_exists(store, tombstone_key(asset.id)),
+        tombstone=exists(store, tombstone_key(asset.id)),
         pointers=tuple(_pointer(store, pointer_key(asset.id, name)) for name in NAMES),
-        build=bool(asset.build) and _exists(store, build_prefix(asset.id, asset.build) + MASTER),
-        source=asset.source is not None and _exists(store, asset.source.key),
+        build=bool(asset.build) and exists(store, build_prefix(asset.id, asset.build) + MASTER),
+        source=asset.source is not None and exists(store, asset.source.key),
         rest=asset.state is AssetState.DELETED and _has_objects(store, asset.id),
     )
 
@@ -189,11 +189,3 @@ def _pointer(store: ObjectStore, key: str) -> int:
         return build_of(store.read(key).decode("utf-8", "replace")) or 1
     except ObjectMissing:
         return 0
-
-
-def _exists(store: ObjectStore, key: str) -> bool:
-    try:
-        store.head(key)
-    except ObjectMissing:
-        return False
-    return True

@@ -199,8 +199,8 @@ def test_a_verdict_against_what_is_public_takes_it_down(shop: Shop) -> None:
     assert any(key.startswith("cleanup.unpublish") for key in shop.states(asset.id))
 
 
-def test_a_late_publish_of_a_deleted_asset_is_taken_back(shop: Shop) -> None:
-    asset = shop.upload()
+def up_to_publish(shop: Shop) -> None:
+    """Every step of the first asset that comes before its publication."""
     shop.probe()
     for key, result in (
         ("encode.0", TracksResult(tracks=())),
@@ -209,6 +209,11 @@ def test_a_late_publish_of_a_deleted_asset_is_taken_back(shop: Shop) -> None:
         ("verdict.ready", VerdictResult(verdict=Verdict(action=Action.PUBLISH, policy="p@1", rules=()))),
     ):
         shop.do(key, result)
+
+
+def test_a_late_publish_of_a_deleted_asset_is_taken_back(shop: Shop) -> None:
+    asset = shop.upload()
+    up_to_publish(shop)
     claim = next(c for c in iter(shop.claim, None) if c.job.key == "publish.ready")
     shop.catalog.delete(asset.id)
     assert shop.pipeline.renew(claim.job, 0.0) is Answer.CANCEL
@@ -232,14 +237,7 @@ LATE: dict[str, Callable[[Shop, Job], object]] = {
 def test_whatever_a_zombie_publisher_has_written_is_put_in_order(shop: Shop, how: str, blocked: bool) -> None:
     # Given a publisher that went silent past its lease, whose step another worker has done
     asset = shop.upload()
-    shop.probe()
-    for key, result in (
-        ("encode.0", TracksResult(tracks=())),
-        ("audio", TracksResult(tracks=())),
-        ("package.ready", PackageResult(build=1, tracks=(), complete=True, bytes=10)),
-        ("verdict.ready", VerdictResult(verdict=Verdict(action=Action.PUBLISH, policy="p@1", rules=()))),
-    ):
-        shop.do(key, result)
+    up_to_publish(shop)
     zombie = next(c for c in iter(shop.claim, None) if c.job.key == "publish.ready")
     shop.clock.advance(31)
     shop.pipeline.reconcile()

@@ -70,7 +70,7 @@ def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
 def failure_of(act: Callable[[], object]) -> StepFailure:
     with pytest.raises(StepFailure) as caught:
         act()
-    assert descendants() == []
+    assert descendants(zombies=True) == []
     return caught.value
 
 
@@ -87,7 +87,7 @@ def test_an_encode_reads_one_file_and_fills_one_directory(door: Door, clip: Path
     assert finished.cpu_seconds > 0
     assert finished.peak_memory > 10_000_000
     assert out.stat().st_size > 0
-    assert descendants() == []
+    assert descendants(zombies=True) == []
 
 
 def test_standard_output_is_given_in_order(door: Door) -> None:
@@ -180,7 +180,7 @@ def test_any_exception_on_the_way_ends_the_tool(door: Door) -> None:
 
     with pytest.raises(Cancelled):
         door.run([*source(600), "-f", "null", "-"], duration=600.0, progress=stop)
-    assert descendants() == []
+    assert descendants(zombies=True) == []
 
 
 def test_a_stream_that_is_left_early_ends_the_tool(door: Door) -> None:
@@ -188,7 +188,7 @@ def test_a_stream_that_is_left_early_ends_the_tool(door: Door) -> None:
     assert next(stream)
     assert descendants()
     stream.close()
-    assert descendants() == []
+    assert descendants(zombies=True) == []
 
 
 def test_a_slow_reader_is_no_stall(plain: Door) -> None:

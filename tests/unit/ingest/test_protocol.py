@@ -115,7 +115,8 @@ def test_an_append_of_another_type_is_415(content_type: str) -> None:
 
 
 def test_parameters_and_case_of_the_type_do_not_matter() -> None:
-    parse_append({"content-type": "Application/Offset+Octet-Stream; charset=x", "upload-offset": "0"})
+    append = parse_append({"content-type": "Application/Offset+Octet-Stream; charset=x", "upload-offset": "7"})
+    assert append.offset == 7
 
 
 @pytest.mark.parametrize("offset", ["", "-1", "ten"])
