@@ -35,7 +35,22 @@ CREATOR_REASONS: dict[str, str] = {
     "over_limit_work": "The video has more pixels in all than we process. Please export it shorter or smaller.",
     "over_limit_streams": "The file has too many tracks. Please export it with one video and a few audio tracks.",
     "over_limit_fps": "The frame rate is higher than the limit. Please export the video at a lower frame rate.",
+    "type_refused": "This kind of file is not taken here. Please upload a file of one of the kinds that are asked for.",
     "upload_expired": "The upload was not finished in time. Please upload the video once more.",
+    "digest_mismatch": "The file that arrived is not the one that was sent. Please upload the video once more.",
+    "upload_part_gone": "A part of the upload is gone, so it cannot be put together. Please upload the video once more.",
+    "upload_size_differs": "The file that arrived has another size than was announced. Please upload the video once more.",
+    "pull_refused_address": "The video cannot be fetched from this address. Please give a public https address.",
+    "pull_not_found": "There is no file at the address that was given. Please check it and try again.",
+    "pull_not_allowed": "The server at the address does not let us fetch the file. Please give an address that is open to us.",
+    "pull_too_large": "The file at the address is larger than the limit. Please give a smaller one.",
+    "pull_too_slow": "The server at the address sends too slowly. Please try again later, or upload the video instead.",
+    "pull_insecure": "The server at the address could not prove who it is. Please check its certificate.",
+    "pull_changed": "The file at the address kept changing while it was fetched. Please try again when it is complete.",
+    "pull_redirects": "The address leads from one to the next without an end. Please give the file's own address.",
+    "pull_unusable": "The server at the address answers in a way that we cannot use. Please upload the video instead.",
+    "pull_failed": "The file could not be fetched: the server at the address did not answer, or broke off. "
+    "Please try again later.",
     "over_limit_memory": "Processing this file needed more memory than the limit allows.",
     "over_limit_time": "Processing this file took longer than the limit allows.",
 }
@@ -63,6 +78,8 @@ class RushesError(Exception):
     """Base of all errors that may reach a user. `status` is the HTTP status an API answers with."""
 
     status = 500
+    retry_after: float | None = None
+    """Seconds after which the same request may succeed (RFC 9110 section 10.2.3)."""
 
     def __init__(self, code: str, message: str | None = None, *, status: int | None = None) -> None:
         self.code = code

@@ -79,6 +79,20 @@ class SourceFacts(Noun):
     """Times of the first keyframes of the chosen video stream, from the container's index where it has one."""
 
 
+class EarlyFacts(Noun):
+    """What the first bytes of an upload say of it, before the rest is there; nothing of it is verified."""
+
+    container: str
+    """As in SourceFacts."""
+    duration: float | None = None
+    width: int | None = None
+    """Of the coded picture, before rotation."""
+    height: int | None = None
+    rotation: Literal[0, 90, 180, 270] = 0
+    video_codec: str | None = None
+    audio_codec: str | None = None
+
+
 class SourceRef(Noun):
     """Where the immutable original lies."""
 

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+EARLY = "early/"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32, lower case
 _ID = re.compile(r"^[0-9a-hjkmnp-tv-z]{26}$")
 
@@ -31,6 +32,16 @@ def recipe_key(parts: Mapping[str, Any]) -> str:
 
 def source_key(tenant: str, asset: str, version: int) -> str:
     return f"sources/{tenant}/{asset}/{version}"
+
+
+def part_key(tenant: str, upload: str) -> str:
+    """Where a store may keep the bytes of a part, which has no asset."""
+    return f"parts/{tenant}/{upload}"
+
+
+def early_key(asset: str) -> str:
+    """Bytes of an unfinished upload, for its early probe. Below `EARLY`, which is swept."""
+    return f"{EARLY}{asset}"
 
 
 def media_prefix(asset: str) -> str:

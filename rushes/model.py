@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from rushes.facts import SourceFacts, SourceRef
+from rushes.facts import EarlyFacts, SourceFacts, SourceRef
 from rushes.noun import Noun, Rate, Reason
 from rushes.states import Action, AssetState, Coverage, Pool, Publication, StepKind, StepState
 
@@ -109,6 +109,15 @@ class Track(Noun):
     @property
     def bytes(self) -> int:
         return self.init_size + sum(segment.size for segment in self.segments)
+
+
+class PullResult(Noun):
+    """The source is there, as the object that the upload was to become."""
+
+    kind: Literal["pull"] = "pull"
+    upload: str
+    size: int
+    filename: str = ""
 
 
 class ProbeResult(Noun):
@@ -243,7 +252,8 @@ class Skipped(Noun):
 
 
 Result = Annotated[
-    ProbeResult
+    PullResult
+    | ProbeResult
     | ChecksumResult
     | TracksResult
     | PackageResult
@@ -323,6 +333,8 @@ class Asset(Noun):
     profile: str = "default"
     policy: str = "development"
     source: SourceRef | None = None
+    early: EarlyFacts | None = None
+    """Known while it is still uploaded; `facts` replace it."""
     facts: SourceFacts | None = None
     partial: Partial | None = None
     build: int = 0
@@ -336,6 +348,8 @@ class Asset(Noun):
     labels: tuple[Label, ...] = ()
     coverage: tuple[CoverageEntry, ...] = ()
     verdict: Verdict | None = None
+    priority: int = 0
+    """Added to that of its steps: what is imported gives way to what people wait for."""
     notes: tuple[Reason, ...] = ()
     """Optional parts that were skipped or failed, with the reason: `transcript skipped: no model`."""
     revision: int = 0

@@ -27,6 +27,8 @@ class Limits(Noun):
     """Width x height x frames. 4K60 for six minutes is 1.8e11."""
     streams: int = 128
     fps: float = 1000.0
+    types: tuple[str, ...] = ()
+    """Media types that are taken, as `video/mp4` or `video/*`; empty: all that we can read."""
 
 
 class VideoTargets(Noun):

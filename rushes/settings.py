@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -65,6 +66,49 @@ class Settings(Noun):
     upload_max_bytes: int = Field(default=20_000_000_000, ge=1)
     upload_expiry: float = Field(default=86_400.0, ge=60.0)
     """Seconds an unfinished upload is kept after its last byte."""
+    upload_reserve_bytes: int = Field(default=67_108_864, ge=0)
+    """What an upload counts for, beyond what has arrived, as long as it has not said its length."""
+    upload_min_rate: int = Field(default=0, ge=0)
+    """Bytes per second, over half a minute, below which a request is ended with 408; what it brought is kept. 0: none."""
+    tenant_open_uploads: int = Field(default=0, ge=0)
+    """Unfinished uploads a tenant may have, parts included; 429 beyond that. 0: no limit."""
+    tenant_bytes_open: int = Field(default=0, ge=0)
+    """Bytes that a tenant's unfinished uploads may have declared together; 429 beyond that. 0: no limit."""
+    tenant_bytes_per_day: int = Field(default=0, ge=0)
+    """Bytes of a tenant's uploads that begin within 24 hours; 429 beyond that. 0: no limit."""
+    tenant_bandwidth: int = Field(default=0, ge=0)
+    """Bytes per second that a tenant's uploads may bring together, in each server process. 0: no limit."""
+    tenant_requests: int = Field(default=0, ge=0)
+    """Requests of a tenant that bring bytes at a time, in each server process; others wait a little, then 429. 0: no limit."""
+    quotas: str = ""
+    """Path of a TOML file with other limits for single tenants: `[tenant.NAME]` with `open_uploads = 200`. Empty: none."""
+    max_backlog_seconds: float = Field(default=0.0, ge=0.0)
+    """New uploads are refused with 503 while the workers have more than this to do, uploads under way included. 0: no limit."""
+    cpu_seconds_per_gb: float = Field(default=900.0, ge=0.0)
+    """What processing a gigabyte of video is reckoned to cost before its probe knows better (1080p at 12 Mbit/s)."""
+    refuse_early: bool = True
+    """Whether an upload that is certain to fail is refused as soon as its first bytes say so, and not after its last."""
+    interim_responses: bool = True
+    """Whether clients of the IETF protocol that ask for 104 responses get them. Off behind a proxy that cannot pass them on."""
+    upload_sync: Literal["commit", "never"] = "commit"
+    """On the local disk, `commit`: bytes are on the disk before a client hears of them, and survive a loss of power.
+    `never`: they survive a crash of the server only, and uploads cost less."""
+    s3_events_key: str = ""
+    """Key by which the object store tells of finished direct uploads (`Authorization: Bearer ...`). Empty: it does not."""
+    pull_private: Literal["off", "on"] = "off"
+    """`on`: pulls may go to this machine and to private networks too. For development and tests."""
+    pull_http: Literal["off", "on"] = "off"
+    """`on`: pulls may go to `http` addresses (port 80) too."""
+    pull_ports: str = "443"
+    """Ports that pulls may go to, comma-separated."""
+    pull_ca_file: str = ""
+    """PEM file with the authorities that pulls believe instead of the public ones."""
+    pull_seconds: float = Field(default=21_600.0, ge=1.0)
+    """Seconds that one attempt at a pull may take."""
+    pull_min_rate: int = Field(default=10_000, ge=0)
+    """Bytes per second, over half a minute, below which a pull is broken off and tried again later."""
+    pull_slots: int = Field(default=4, ge=1, le=64)
+    """Pulls at a time in one worker, beside its other steps."""
     whisper_model: str = ""
     """Path of a faster-whisper (CTranslate2) model directory. Nothing is ever downloaded implicitly."""
     speech_draft: bool = True
@@ -94,6 +138,14 @@ class Settings(Noun):
     @property
     def scratch(self) -> Path:
         return self.data / "scratch"
+
+    @property
+    def ports_to_pull_from(self) -> tuple[int, ...]:
+        """Raises SettingsError."""
+        ports = [port.strip() for port in self.pull_ports.split(",") if port.strip()]
+        if not all(port.isascii() and port.isdigit() and 0 < int(port) < 65536 for port in ports):
+            raise SettingsError("RUSHES_PULL_PORTS must be port numbers separated by commas, such as 443,8443.")
+        return (*(int(port) for port in ports), *((80,) if self.pull_http == "on" else ()))
 
     @property
     def keys(self) -> dict[str, str]:
@@ -156,6 +208,13 @@ def _load(model: type[N], folder: str, name: str) -> N:
     path = Path(name)
     if path.suffix == ".toml" and path.is_file():
         return validated(model, _read_toml(path), str(path))
+    found: N = _load_shipped(model, folder, name)
+    return found
+
+
+@lru_cache(maxsize=32)
+def _load_shipped(model: type[N], folder: str, name: str) -> N:
+    """What is installed does not change, and every upload asks for it."""
     shipped = files("rushes") / "data" / folder
     resource = shipped / f"{name}.toml"
     if not name.replace("-", "").isalnum() or not resource.is_file():

@@ -52,6 +52,18 @@ class Publication(StrEnum):
         return other is not self
 
 
+class TicketState(StrEnum):
+    """Of a one-time upload address."""
+
+    WAITING = "waiting"
+    ASSET_CREATED = "asset_created"
+    """An upload is complete, and its asset has not failed."""
+    ERRORED = "errored"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    """It ended before anything was complete."""
+
+
 class StepState(StrEnum):
     WAITING = "waiting"
     """Has unfinished dependencies."""
@@ -87,6 +99,7 @@ _STEP_TRANSITIONS: dict[StepState, frozenset[StepState]] = {
 class StepKind(StrEnum):
     """Every kind of step. Its pool and its module are in `rushes.engine.kinds`."""
 
+    PULL = "pull"
     PROBE = "probe"
     CHECKSUM = "checksum"
     REMUX = "remux"
@@ -105,6 +118,7 @@ class StepKind(StrEnum):
 class Pool(StrEnum):
     """Workers are scaled by pool."""
 
+    PULL = "pull"
     IO = "io"
     VIDEO = "video"
     AUDIO = "audio"

@@ -42,6 +42,12 @@ def noun(found: Row) -> Asset:
     return Asset.model_validate_json(found["doc"])
 
 
+def terms(tx: Session, asset: str) -> tuple[Profile, Policy]:
+    """Profile and policy as they were when the asset came. Raises NotFound."""
+    found = row(tx, asset)
+    return Profile.model_validate_json(found["profile"]), Policy.model_validate_json(found["policy"])
+
+
 def row(tx: Session, asset: str) -> Row:
     """Raises NotFound. In a transaction that writes, the row is from now on this transaction's alone.
 

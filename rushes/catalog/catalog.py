@@ -2,77 +2,152 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from rushes.catalog import assets, fleet, holds, outbox, steps, uploads, why
-from rushes.catalog.change import Change, Store
+from rushes.catalog import arrival, assets, bookings, early, fleet, holds, outbox, steps, uploads, why
+from rushes.catalog.change import Change
+from rushes.catalog.reception import Reception
 from rushes.catalog.records import Counts, Delivery, Event, Fleet, Upload
-from rushes.engine.graph import intake, republication, review
+from rushes.engine.early import Pieces
+from rushes.engine.graph import republication, review
 from rushes.engine.outcome import Outcome, apply, revived
 from rushes.errors import REASONS, Conflict
-from rushes.facts import SourceRef
-from rushes.model import Asset, StepView, Verdict, VerdictResult
+from rushes.facts import EarlyFacts, SourceRef
+from rushes.model import Asset, StepSpec, StepView, Verdict, VerdictResult
 from rushes.noun import Reason
-from rushes.settings import load_policy, load_profile
+from rushes.profiles import Limits
 from rushes.states import Action, AssetState, Publication
 
 
-class Catalog:
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._database = store.database
-
+class Catalog(Reception):
     # -- uploads ------------------------------------------------------------------------------------------------------
 
-    def create_upload(self, upload: Upload, asset: Asset) -> Asset:
-        """The upload and its asset, at once. `asset.profile` and `.policy` name files; their contents are kept with it."""
-        profile, policy = load_profile(asset.profile), load_policy(asset.policy)
-        with self._store.change() as change:
-            named = asset.model_copy(update={"profile": profile.ref, "policy": policy.ref})
-            assets.insert(change.tx, named, profile, policy)
-            uploads.insert(change.tx, upload)
-            change.event("asset.created", named)
-            return named
+    def create_part(self, upload: Upload, decide: bookings.Decide | None = None, *, day: bool = True) -> None:
+        """An upload that has no asset: a piece of those that will name it."""
+        with self._database.write() as tx, bookings.booked(tx, self._store.now(tx), upload, decide, day=day):
+            uploads.insert(tx, upload)
+
+    def create_upload(
+        self, upload: Upload, asset: Asset, decide: bookings.Decide | None = None, *, day: bool = True
+    ) -> Asset:
+        """The upload and its asset, at once. `asset.profile` and `.policy` name files; their contents are kept with it.
+
+        `decide` is shown what is taken, while nobody else is admitted: it gives the bytes to reserve, or raises. Where
+        nothing can be refused it is a number, and nobody waits.
+        Without `day` it is not shown what the tenant brought within a day. Gives the asset of a joined upload that is the
+        same, if there is one: then this one is not made.
+        """
+        with self._store.change() as change, bookings.booked(change.tx, change.now, upload, decide, day=day):
+            earlier = uploads.same_joined(change.tx, upload)
+            if earlier is not None and earlier.asset is not None:
+                return assets.get(change.tx, earlier.asset)
+            return arrival.begin(change, upload, asset)
+
+    def same_joined(self, upload: Upload) -> Upload | None:
+        """The one that the same caller had joined before from the same parts, for the same file."""
+        with self._database.read() as tx:
+            return uploads.same_joined(tx, upload)
+
+    def create_arrival(
+        self,
+        upload: Upload,
+        asset: Asset,
+        steps: Sequence[StepSpec] = (),
+        *,
+        name: str | None = None,
+        decide: bookings.Decide | None = None,
+    ) -> arrival.Arrival:
+        """By another door, with the steps that fetch it. Once only under a `name` that its sender chose."""
+        with self._store.change() as change, bookings.booked(change.tx, change.now, upload, decide):
+            if name is None:
+                return arrival.Arrival(arrival.begin(change, upload, asset, steps), upload, is_new=True)
+            return arrival.begin_once(change, name, upload, asset, steps)
+
+    def arrival(self, name: str) -> arrival.Arrival | None:
+        """What came under a name and was not given up."""
+        with self._database.read() as tx:
+            return arrival.find(tx, name)
 
     def upload(self, upload: str) -> Upload:
         """Raises NotFound."""
         with self._database.read() as tx:
             return uploads.get(tx, upload)
 
-    def finish_upload(self, upload: str, source: SourceRef) -> Asset:
-        """The last byte is stored at `source.key`: source, steps and event in one transaction. Again is harmless."""
+    def uploads_of(self, asset: str) -> list[Upload]:
+        """Those that became an asset, or are to."""
+        with self._database.read() as tx:
+            return uploads.of_asset(tx, asset)
+
+    def declare_length(self, upload: str, length: int) -> Upload:
+        """What an upload that began without a length will come to. One that is known stays; gives what is true now."""
+        with self._database.write() as tx:
+            uploads.set_length(tx, upload, length)
+            return uploads.get(tx, upload)
+
+    def finish_part(self, upload: str, expires_at: float) -> list[Upload]:
+        """All bytes of a part are there; they are kept until then. Gives the joined uploads that wait for it. Again is
+        harmless."""
+        with self._database.write() as tx:
+            if uploads.finish(tx, upload):  # else it has ended before, and perhaps its bytes are gone
+                uploads.set_expiry(tx, upload, expires_at)
+            return uploads.joined_from(tx, upload)
+
+    def joined_from(self, part: str) -> list[Upload]:
+        """Open uploads that wait for this part."""
+        with self._database.read() as tx:
+            return uploads.joined_from(tx, part)
+
+    def finish_upload(self, upload: str, source: SourceRef, *, seen: str | None = None) -> Asset:
+        """The last byte is stored at `source.key`: source, steps and event in one transaction. Again is harmless.
+
+        `seen`: the hash of those bytes of it that the early probe was shown, if there was one.
+        """
         with self._store.change() as change:
-            record, asset = uploads.with_asset(change.tx, upload)
-            if record.state != "open":
-                return asset
-            uploads.set_state(change.tx, upload, "finished")
-            if asset.state is not AssetState.UPLOADING:
-                return asset  # deleted or cancelled while the last bytes came
-            fields = {"state": AssetState.INGESTED, "uploaded_at": change.now, "source": source}
-            asset = change.save(Outcome(asset.model_copy(update=fields), ("asset.ingested",)))
-            change.add_steps(asset, intake())
-            return asset
+            return arrival.arrived(change, upload, source, seen=seen)
+
+    def recognise(self, asset: str, facts: EarlyFacts, pieces: Pieces | None = None) -> bool:
+        """Note what the first bytes of an upload say; with `pieces`, plan its early probe. False where it is too late."""
+        with self._store.change() as change:
+            return early.recognise(change, asset, facts, pieces)
+
+    def early_pieces(self, asset: str) -> Pieces | None:
+        """Which bytes a finished early probe was shown; None where there is none."""
+        with self._database.read() as tx:
+            return early.pieces(tx, asset)
+
+    def limits_of(self, asset: str) -> Limits:
+        """What the profile of an asset, and the upload that it came by, allow. Raises NotFound."""
+        with self._database.read() as tx:
+            return assets.terms(tx, asset)[0].limits
 
     def terminate_upload(self, upload: str, *, reason: Reason | None = None) -> bool:
         """Given up by the client, or expired: the asset never had a source and ends with it.
 
-        False where that comes too late, because the upload has ended otherwise.
+        False where that comes too late, because the upload has ended otherwise. A part may go at any time.
         """
         with self._store.change() as change:
-            record, asset = uploads.with_asset(change.tx, upload)
-            if record.state != "open":
-                return record.state == "terminated"
-            uploads.set_state(change.tx, upload, "terminated")
+            asset = uploads.with_asset(change.tx, upload)[1]
+            if not uploads.terminate(change.tx, upload):
+                return uploads.get(change.tx, upload).state == "terminated"
+            if asset is None:
+                return True
             if reason:
                 change.fail_asset(asset, reason)
             else:
+                steps.cancel_open(change.tx, asset.id, change.now)
                 gone = asset.model_copy(update={"state": AssetState.DELETED, "deleted_at": change.now})
                 change.save(Outcome(gone, ("asset.deleted",)))
             return True
 
-    def open_uploads(self) -> list[Upload]:
+    def dismiss_upload(self, upload: str) -> None:
+        """The client has done with a finished upload, which is no longer to be found. Its asset stays as it is."""
+        with self._database.write() as tx:
+            uploads.set_expiry(tx, upload, 0.0)
+
+    def kept_uploads(self) -> list[Upload]:
+        """Those whose bytes are kept here: open ones, and parts that are complete."""
         with self._database.read() as tx:
-            return uploads.open_ones(tx)
+            return uploads.kept(tx)
 
     # -- who appends to an upload -------------------------------------------------------------------------------------
 
@@ -90,6 +165,11 @@ class Catalog:
         """All holds of a process at once. Those it has lost are left out of the answer."""
         with self._database.write() as tx:
             return holds.renew(tx, self._store.now(tx), lease, owner, held)
+
+    def wanted_holds(self, owner: str) -> dict[str, holds.Wanted]:
+        """Those of a process that somebody waits for."""
+        with self._database.read() as tx:
+            return holds.wanted(tx, owner)
 
     def has_hold(self, upload: str, owner: str, fence: int) -> bool:
         with self._database.read() as tx:

@@ -13,7 +13,7 @@ from rushes.engine.graph import republication
 from rushes.engine.outcome import Outcome, cleanup_step, fail, may_be_public
 from rushes.model import Asset, StepSpec
 from rushes.noun import Reason
-from rushes.states import Pool, StepState
+from rushes.states import Pool, StepKind, StepState
 
 
 def _no_bell(pools: Iterable[Pool]) -> None:
@@ -104,4 +104,12 @@ class Change:
     def fail_asset(self, asset: Asset, reason: Reason) -> Asset:
         """The asset failed with a reason; what is left of its work ends."""
         steps.cancel_open(self.tx, asset.id, self.now)
-        return self.save(fail(asset, reason))
+        failed = self.save(fail(asset, reason))
+        if asset.source is None and steps.has_kind(self.tx, asset.id, StepKind.PULL):
+            self._forsake(failed)
+        return failed
+
+    def _forsake(self, asset: Asset) -> None:
+        """What a pull in vain may have stored goes, once no attempt runs any more."""
+        sweep = cleanup_step("sources", asset.revision)
+        self.add_steps(asset, [sweep.model_copy(update={"after": steps.running_keys(self.tx, asset.id)})])

@@ -39,6 +39,7 @@ class Turn(IntEnum):
     RECONCILE = 3
     HOUSEKEEP = 4
     MIGRATE = 5
+    ADMIT = 6
 
 
 class Session(Protocol):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from rushes.catalog.database import Session
-from rushes.catalog.records import Counts, Fleet, PoolView, WorkerView
+from rushes.catalog.queue import OPEN
+from rushes.catalog.records import Counts, Fleet, Load, PoolView, WorkerView
 from rushes.states import Pool
 
 FORGOTTEN_AFTER = 86_400.0
@@ -20,7 +21,7 @@ def view(tx: Session, now: float) -> Fleet:
         " sum(CASE WHEN state = 'waiting' THEN 1 ELSE 0 END) AS waiting,"
         " sum(CASE WHEN state = 'ready' THEN cost ELSE 0 END) AS backlog,"
         " min(CASE WHEN state = 'ready' THEN ready_at END) AS oldest"
-        " FROM steps WHERE state IN ('ready', 'running', 'waiting') GROUP BY pool"
+        f" FROM steps WHERE state IN {OPEN} GROUP BY pool"
     )
     found = {row["pool"]: row for row in rows}
     pools = tuple(
@@ -35,6 +36,21 @@ def view(tx: Session, now: float) -> Fleet:
         for pool in Pool
     )
     return Fleet(pools=pools, workers=_workers(tx, now))
+
+
+def load(tx: Session, now: float) -> Load:
+    """What is left of every planned step, ready or not."""
+    work = tx.all(f"SELECT pool, sum(cost * (1 - progress)) AS cost FROM steps WHERE state IN {OPEN} GROUP BY pool")
+    living = tx.all("SELECT pools, slots FROM workers WHERE seen_at > :since", {"since": now - SILENT_AFTER})
+    slots: dict[str, int] = {}
+    for worker in living:
+        for pool in json.loads(worker["pools"]):
+            slots[pool] = slots.get(pool, 0) + worker["slots"]
+    return Load(
+        work={row["pool"]: row["cost"] for row in work},
+        slots=slots,
+        all_slots=sum(worker["slots"] for worker in living),
+    )
 
 
 def _workers(tx: Session, now: float) -> tuple[WorkerView, ...]:

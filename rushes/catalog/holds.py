@@ -1,4 +1,9 @@
-"""Who may append to an upload: leases as rows. The fence rises with each holder and never falls while the upload is open."""
+"""Who may append to an upload: leases as rows. The fence rises with each holder and never falls while the upload is open.
+
+Stores of uploads keep what was written under the highest fence. So it follows the clock, in milliseconds, and stays above
+those that were given before this row was there: by one process alone (`rushes.ingest.hold`), before a migration, or
+after the backup that the database came back from.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from rushes.catalog.database import Row, Session
+
+LAG = 60_000
+"""Milliseconds that a fence may be behind the clock. Between two that are given at once it rises by one, by which a store
+sees that nobody was in between."""
 
 
 class Wanted(IntEnum):
@@ -39,13 +48,19 @@ def take(tx: Session, now: float, lease: float, *, upload: str, owner: str, want
     if _is_held(row, now):
         _ask(tx, row, wanted)
         return Grip(0, now - float(row["heard_at"]))
-    fence: int = row["fence"] + 1
+    fence = next_fence(row["fence"], now)
     tx.execute(
         "UPDATE upload_holds SET owner = :owner, fence = :fence, expires_at = :expires_at, heard_at = :now, wanted = 0"
         " WHERE upload = :upload",
         {"upload": upload, "owner": owner, "fence": fence, "expires_at": now + lease, "now": now},
     )
     return Grip(fence)
+
+
+def next_fence(fence: int, now: float) -> int:
+    """`now` in seconds."""
+    clock = int(now * 1000)
+    return clock if clock - fence > LAG else fence + 1
 
 
 def ask(tx: Session, now: float, upload: str, wanted: Wanted) -> float | None:
@@ -70,6 +85,12 @@ def renew(tx: Session, now: float, lease: float, owner: str, held: Mapping[str, 
             {"upload": upload, "expires_at": now + lease, "heard_at": now - hold.silence},
         )
     return answer
+
+
+def wanted(tx: Session, owner: str) -> dict[str, Wanted]:
+    """What is asked of a holder between two renewals, by upload. Changes nothing."""
+    rows = tx.all("SELECT upload, wanted FROM upload_holds WHERE owner = :owner AND wanted > 0", {"owner": owner})
+    return {row["upload"]: Wanted(row["wanted"]) for row in rows}
 
 
 def is_held_by(tx: Session, upload: str, owner: str, fence: int) -> bool:

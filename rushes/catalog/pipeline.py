@@ -12,21 +12,25 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from rushes.catalog import assets, fleet, outbox, queue, steps, tidying
+from rushes.catalog import assets, fleet, outbox, queue, steps, tidying, uploads
+from rushes.catalog.arrival import arrived
 from rushes.catalog.change import Change, Store
 from rushes.catalog.database import Row, Session, Turn
 from rushes.catalog.records import Claim
 from rushes.engine import graph, outcome
+from rushes.engine.early import EARLY_PROBE
 from rushes.engine.job import Job
+from rushes.engine.kinds import KINDS
 from rushes.engine.recipe import recipe
 from rushes.engine.retry import GiveUp, Retry, after_failure, later
 from rushes.errors import REASONS, Blame
 from rushes.facts import SourceRef
-from rushes.model import Asset, ProbeResult, Result, Skipped
+from rushes.keys import source_key
+from rushes.model import Asset, ProbeResult, PullResult, Result, Skipped
 from rushes.noun import Reason
 from rushes.policies import Policy
 from rushes.profiles import Profile
-from rushes.states import Action, Pool, StepKind, StepState
+from rushes.states import Action, AssetState, Pool, StepKind, StepState
 
 RESULT: TypeAdapter[Result] = TypeAdapter(Result)
 
@@ -145,9 +149,16 @@ class Pipeline:
             change.retract(row["asset"])
 
     def _effect(self, change: Change, asset: Asset, job: Job, result: Result) -> None:
+        if isinstance(result, PullResult):
+            arrived(change, result.upload, _pulled(job, result))
+            return
         asset = change.save(outcome.apply(asset, job.key, result, change.now))
         if job.kind is StepKind.PUBLISH and isinstance(result, Skipped) and job.fence > 1:
             change.retract(job.asset)  # an earlier attempt may have written the pointer before it was lost
+        if job.key == EARLY_PROBE:
+            if asset.state is AssetState.FAILED:
+                uploads.terminate_of(change.tx, job.asset)  # its bytes are swept
+            return
         if isinstance(result, ProbeResult) and asset.facts:
             change.add_steps(asset, graph.plan(asset.facts, result.ladder, job.profile, job.policy))
 
@@ -197,17 +208,22 @@ class Pipeline:
         asset = assets.get(change.tx, row["asset"])
         if row["required"]:
             change.fail_asset(asset, reason)
-        else:
+        elif row["key"] != EARLY_PROBE:  # nothing is missing without it
             note = Reason(code=reason.code, message=f"{row['key']} failed: {reason.message}")
             change.save(outcome.Outcome(asset.model_copy(update={"notes": (*asset.notes, note)}), ("asset.updated",)))
         if row["kind"] == StepKind.PUBLISH:
             change.retract(row["asset"])
+        if row["kind"] == StepKind.PULL:
+            uploads.terminate_of(change.tx, row["asset"])  # what came of it is swept
 
     def _decision(self, row: Row, code: str, blame: Blame) -> Retry | GiveUp:
         chance = random.random()  # noqa: S311 - spreads retries, keeps no secret
         if row["kind"] == StepKind.CLEANUP and blame is not Blame.PERMANENT:
             return later(row["attempts"], chance)
-        return after_failure(code, blame, row["attempts"], self._max_attempts, chance)
+        patience = KINDS[StepKind(row["kind"])].attempts
+        if patience and blame is Blame.POISON:
+            blame = Blame.TRANSIENT
+        return after_failure(code, blame, row["attempts"], max(patience, self._max_attempts), chance)
 
     def release(self, job: Job, outcome_name: Literal["released", "cancelled"], cpu_seconds: float = 0.0) -> bool:
         """Hand a step back unharmed (a drain, or a cancellation that was taken back), or end it because it was cancelled."""
@@ -307,6 +323,10 @@ def _put_in_order(change: Change, job: Job) -> None:
     if job.kind is StepKind.PUBLISH or (job.kind is StepKind.CLEANUP and job.params.get("what") == "unpublish"):
         with contextlib.suppress(ValueError):  # an asset that cannot be read has no pointer of ours to keep
             change.converge(assets.get(change.tx, job.asset))
+
+
+def _pulled(job: Job, result: PullResult) -> SourceRef:
+    return SourceRef(key=source_key(job.tenant, job.asset, 1), version=1, size=result.size, filename=result.filename)
 
 
 def _inputs(tx: Session, step: str) -> dict[str, Result]:

@@ -27,7 +27,7 @@ def insert(tx: Session, asset: Asset, specs: Sequence[StepSpec], now: float) -> 
     for spec in specs:
         values = {
             "id": new_id(now), "asset": asset.id, "tenant": asset.tenant, "version": version, "now": now,
-            **spec.model_dump(mode="json", include={"key", "kind", "pool", "priority", "cost"}),
+            **spec.model_dump(mode="json", include={"key", "kind", "pool", "cost"}), "priority": _priority(asset, spec),
             "required": int(spec.required), "params": json.dumps(spec.params),
         }  # fmt: skip
         added = tx.execute(
@@ -40,6 +40,11 @@ def insert(tx: Session, asset: Asset, specs: Sequence[StepSpec], now: float) -> 
             _link(tx, values["id"], asset.id, version, spec.after)
         if added and spec.kind is StepKind.PUBLISH:
             _after_cleanups(tx, asset.id, "s.kind = 'publish' AND s.state = 'waiting'")
+
+
+def _priority(asset: Asset, spec: StepSpec) -> int:
+    """A takedown never waits for what is more urgent."""
+    return spec.priority if spec.kind is StepKind.CLEANUP else spec.priority + asset.priority
 
 
 def _link(tx: Session, step: str, asset: str, version: int, after: Sequence[str]) -> None:
@@ -100,6 +105,13 @@ def running_keys(tx: Session, asset: str) -> tuple[str, ...]:
         "SELECT key FROM steps WHERE asset = :asset AND state = 'running' AND kind <> 'cleanup'", {"asset": asset}
     )
     return tuple(found["key"] for found in rows)
+
+
+def has_kind(tx: Session, asset: str, kind: StepKind) -> bool:
+    found = tx.one(
+        "SELECT 1 FROM steps WHERE asset = :asset AND kind = :kind LIMIT 1", {"asset": asset, "kind": kind.value}
+    )
+    return found is not None
 
 
 def dependencies(tx: Session, step: str) -> list[Row]:

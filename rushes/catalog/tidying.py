@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from rushes.catalog import assets, fleet, holds, steps
+from rushes.catalog import assets, fleet, holds, steps, tickets
 from rushes.catalog.change import Change, Store
 from rushes.catalog.database import Row, Turn
 from rushes.engine import outcome
@@ -20,6 +20,7 @@ def tidy(store: Store, keep_originals: float) -> int:
         now = store.now(tx)
         fleet.forget(tx, now)
         holds.forget_ended(tx, now)
+        tickets.forget(tx, now)
     with store.database.read() as tx:
         before = store.now(tx) - keep_originals * 86_400
         due = [(asset, _original) for asset in (assets.with_original(tx, before) if keep_originals >= 0 else ())]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rushes.model import Asset, StepView
-from rushes.states import AssetState, Publication, StepState
+from rushes.states import AssetState, Publication, StepKind, StepState
 
 
 def explain(asset: Asset, steps: Sequence[StepView]) -> str:
     match asset.state:
+        case AssetState.UPLOADING if pull := next((step for step in steps if step.kind is StepKind.PULL), None):
+            return _pulled(pull)
         case AssetState.UPLOADING:
             return "The upload is not complete: it waits for the client to send the remaining bytes."
         case AssetState.FAILED if asset.reason:
@@ -21,6 +23,13 @@ def explain(asset: Asset, steps: Sequence[StepView]) -> str:
         return "Running: " + ", ".join(f"{step.key} ({step.progress:.0%})" for step in running) + "."
     ready = [step for step in steps if step.state is StepState.READY]
     return _queued(ready) if ready else _finished(asset)
+
+
+def _pulled(pull: StepView) -> str:
+    if pull.state is StepState.RUNNING:
+        return f"It is being fetched from the address that was given ({pull.progress:.0%})."
+    again = f" It was tried {pull.attempts} times so far." if pull.attempts else ""
+    return f"It waits to be fetched from the address that was given.{again}"
 
 
 def _queued(ready: Sequence[StepView]) -> str:

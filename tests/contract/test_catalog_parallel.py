@@ -18,12 +18,14 @@ from rushes.catalog import assets
 from rushes.catalog.database import DatabaseUnavailable, Turn, migrations
 from rushes.catalog.pipeline import Answer
 from rushes.catalog.postgres import PostgresDatabase
-from rushes.catalog.records import Claim, Upload
+from rushes.catalog.records import Claim, Load, Upload
 from rushes.clock import SystemClock, pause
 from rushes.errors import Blame, Conflict
 from rushes.facts import SourceRef
+from rushes.ingest.reservations import Premises, rule_of
 from rushes.keys import new_id
 from rushes.model import Asset, Skipped, TracksResult
+from rushes.quotas import Quota
 from rushes.states import Action, AssetState, Pool, StepState
 from tests.contract.parallel import PROBED, Site, rounds, together
 from tests.contract.shop import OOPS
@@ -459,3 +461,68 @@ def test_running_processes_do_not_notice_a_migration(site: Site) -> None:
         site.pipeline.complete(claim.job, Skipped(reason=OOPS), 0.1)
     assert site.catalog.asset(asset).state is AssetState.INGESTED
     site.database.ensure()
+
+
+# -- parts ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_part_that_is_given_up_while_it_finishes_stays_given_up(site: Site) -> None:
+    """Its bytes are gone: a part that is `finished` would be joined from nothing."""
+    now = SystemClock().now()
+    name = new_id(now)
+    part = Upload(id=name, asset=None, tenant="t", kind="part", length=9, created_at=now, expires_at=now + 60)
+    site.catalog.create_part(part)
+    with ThreadPoolExecutor(1) as threads:
+        with site.database.write() as tx:
+            tx.execute("UPDATE uploads SET state = 'terminated' WHERE id = :id", {"id": name})
+            finishing = threads.submit(site.catalog.finish_part, name, now + 60)
+            site.until_waiting()
+        finishing.result()
+    assert site.catalog.upload(name).state == "terminated"
+
+
+def test_an_upload_that_has_finished_while_it_is_given_up_stays_finished(site: Site) -> None:
+    now = SystemClock().now()
+    asset = Asset(id=new_id(now), tenant="t", created_at=now, policy="development")
+    upload = Upload(id=new_id(now), asset=asset.id, tenant="t", length=9, created_at=now, expires_at=now + 60)
+    site.catalog.create_upload(upload, asset)
+    with ThreadPoolExecutor(1) as threads:
+        with site.database.write() as tx:
+            tx.execute("UPDATE uploads SET state = 'finished' WHERE id = :id", {"id": upload.id})
+            ending = threads.submit(site.catalog.terminate_upload, upload.id)
+            site.until_waiting()
+        assert not ending.result()
+    assert site.catalog.upload(upload.id).state == "finished"
+    assert site.catalog.asset(asset.id).state is AssetState.UPLOADING
+
+
+# -- admission --------------------------------------------------------------------------------------------------------
+
+
+def test_an_upload_that_nothing_can_refuse_waits_for_no_other(site: Site) -> None:
+    now = SystemClock().now()
+    upload, asset = _deferred(now)
+    rule = rule_of(upload, Premises(Quota(), None, Load(), 10**9, step=500))
+    with ThreadPoolExecutor(1) as threads, site.database.write() as tx:
+        tx.turn(Turn.ADMIT, wait=True)
+        threads.submit(site.catalog.create_upload, upload, asset, rule).result(timeout=20)
+    assert site.catalog.reservations() == {upload.id: 500}
+
+
+def test_an_upload_that_may_be_refused_waits_for_its_turn(site: Site) -> None:
+    now = SystemClock().now()
+    upload, asset = _deferred(now)
+    rule = rule_of(upload, Premises(Quota(open_uploads=1), None, Load(), 10**9, step=500))
+    with ThreadPoolExecutor(1) as threads:
+        with site.database.write() as tx:
+            tx.turn(Turn.ADMIT, wait=True)
+            creating = threads.submit(site.catalog.create_upload, upload, asset, rule)
+            site.until_waiting()
+            assert not creating.done()
+        creating.result()
+    assert site.catalog.reservations() == {upload.id: 500}
+
+
+def _deferred(now: float) -> tuple[Upload, Asset]:
+    asset = Asset(id=new_id(now), tenant="t", created_at=now, policy="development")
+    return Upload(id=new_id(now), asset=asset.id, tenant="t", length=None, created_at=now, expires_at=now + 60), asset
