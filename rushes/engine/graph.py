@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rushes.engine.early import EARLY_PROBE, Pieces
 from rushes.engine.kinds import KINDS
 from rushes.engine.standard import not_standard
 from rushes.facts import SourceFacts
@@ -17,14 +18,24 @@ from rushes.states import StepKind
 
 FAST, NORMAL, ENRICH = 20, 10, 0
 """Priority classes: what makes an asset playable goes before what completes it, and that before what adorns it."""
+BACK_CATALOGUE = -100
+"""Added to all of them for assets that nobody waits for (`Asset.priority`)."""
 
 
-def intake() -> list[StepSpec]:
-    """What can be done before anything is known: find out."""
-    return [
-        _step("probe", StepKind.PROBE, priority=FAST, cost=0.2),
-        _step("checksum", StepKind.CHECKSUM, priority=ENRICH, cost=0.5, required=False),
-    ]
+def pull(url: str, upload: str) -> StepSpec:
+    """The source is fetched from an address, into the upload. Intake follows when it is there."""
+    return _step("pull", StepKind.PULL, priority=FAST, cost=1.0, url=url, upload=upload)
+
+
+def early_probe(pieces: Pieces) -> StepSpec:
+    """The probe of an upload that is not complete, by those bytes of it that are there."""
+    return _step(EARLY_PROBE, StepKind.PROBE, priority=FAST, cost=0.2, required=False, **pieces.model_dump())
+
+
+def intake(*, probed: bool = False) -> list[StepSpec]:
+    """What can be done before anything is known: find out. `probed`: it was found out before the last byte."""
+    checksum = _step("checksum", StepKind.CHECKSUM, priority=ENRICH, cost=0.5, required=False)
+    return [checksum] if probed else [_step("probe", StepKind.PROBE, priority=FAST, cost=0.2), checksum]
 
 
 def plan(facts: SourceFacts, ladder: Ladder, profile: Profile, policy: Policy) -> list[StepSpec]:

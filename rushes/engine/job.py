@@ -49,6 +49,25 @@ class Limits(Noun):
     stall: float = 60.0
 
 
+class PullSettings(Noun):
+    """Where a pull may go, how long it may take, and where it puts what it gets."""
+
+    private: bool = False
+    """Addresses of this machine and of private networks too."""
+    http: bool = False
+    """Also without TLS."""
+    ports: tuple[int, ...] = (443,)
+    ca_file: str = ""
+    """PEM file of the authorities to believe; empty: those that browsers believe."""
+    max_bytes: int = 20_000_000_000
+    seconds: float = 21_600.0
+    """Of one attempt."""
+    min_rate: int = 10_000
+    """Bytes per second, below which the other side counts as stuck."""
+    uploads: dict[str, Any] = Field(default_factory=dict)
+    """The settings of the store for unfinished uploads, by name."""
+
+
 class ToolSettings(Noun):
     """How a child reaches its tools."""
 
@@ -57,3 +76,4 @@ class ToolSettings(Noun):
     limits: Limits = Limits()
     whisper_model: str = ""
     speech_draft: bool = True
+    pull: PullSettings | None = None

@@ -16,11 +16,15 @@ class Kind:
     strict: bool = False
     """Changes what viewers see, or deletes: ends when its lease cannot be kept. Others write to places of their own, so a
     second run costs only time, and a catalog that is away for a minute must not cost a fleet all its work."""
+    attempts: int = 0
+    """Where the setting's number is too few: what fails is a server of somebody else. No byte is looked at, so it cannot
+    be what kills a worker either."""
     version: int = 1
     """Part of the recipe key: raise it when the same parameters give another result."""
 
 
 KINDS: dict[StepKind, Kind] = {
+    StepKind.PULL: Kind(Pool.PULL, "rushes.ingest.pull", attempts=10),
     StepKind.PROBE: Kind(Pool.IO, "rushes.transcoder.source"),
     StepKind.CHECKSUM: Kind(Pool.IO, "rushes.transcoder.checksum"),
     StepKind.REMUX: Kind(Pool.IO, "rushes.transcoder.passthrough"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rushes.engine.early import EARLY_PROBE, early_facts, is_certain
 from rushes.engine.kinds import KINDS
 from rushes.model import (
     Asset,
@@ -19,6 +20,7 @@ from rushes.model import (
     PosterResult,
     ProbeResult,
     PublishResult,
+    PullResult,
     Result,
     Skipped,
     StepSpec,
@@ -42,6 +44,8 @@ class Outcome:
 def apply(asset: Asset, key: str, result: Result, now: float) -> Outcome:
     """The asset after `result` of the step `key`."""
     match result:
+        case ProbeResult() if key == EARLY_PROBE:
+            return _early(asset, result)
         case ProbeResult():
             facts = result.facts.model_copy(update={"sha256": asset.source.sha256 if asset.source else None})
             return _updated(asset, facts=facts)
@@ -57,14 +61,28 @@ def apply(asset: Asset, key: str, result: Result, now: float) -> Outcome:
             return _published(asset, result, now)
         case Skipped():
             return _skipped(asset, key, result.reason)
-        case CleanupResult():
+        case CleanupResult() | PullResult():
             return Outcome(asset)
         case _:
             return _enriched(asset, result)
 
 
+def _early(asset: Asset, result: ProbeResult) -> Outcome:
+    """What was found before the last byte is shown at once, and counts when the last byte is there. Its event has been: that
+    the first bytes were recognised."""
+    if asset.state is not AssetState.UPLOADING:
+        return Outcome(asset)
+    return Outcome(asset.model_copy(update={"early": early_facts(result.facts)}))
+
+
 def _skipped(asset: Asset, key: str, reason: Reason) -> Outcome:
-    """Noted for the record, but not where it only follows from another step that was skipped."""
+    """Noted for the record, but not where it only follows from another step that was skipped.
+
+    An early probe that found what the missing bytes cannot change ends the asset.
+    """
+    if key == EARLY_PROBE:
+        hopeless = asset.state is AssetState.UPLOADING and is_certain(reason.code)
+        return fail(asset, reason) if hopeless else Outcome(asset)
     if key.startswith(("package.", "verdict.", "publish.")):
         return Outcome(asset)
     note = Reason(code=reason.code, message=f"{key} skipped: {reason.message}")
@@ -183,7 +201,8 @@ def revived(asset: Asset) -> Asset:
 
 
 def cleanup_step(what: str, number: int) -> StepSpec:
-    """The step that removes pointers (`unpublish`), the source (`original`) or everything (`delete`)."""
+    """The step that removes pointers (`unpublish`), the source (`original`), what came of none (`sources`) or everything
+    (`delete`)."""
     return StepSpec(
         key=f"cleanup.{what}.{number}",
         kind=StepKind.CLEANUP,

@@ -17,8 +17,9 @@ _WALL = 120.0
 _MEMORY = 2_000_000_000
 
 
-def probe(path: Path, tools: ToolSettings) -> SourceFacts:
-    """Facts of a local file that a stranger wrote.
+def probe(path: Path, tools: ToolSettings, *, holes: bool = False) -> SourceFacts:
+    """Facts of a local file that a stranger wrote. `holes`: of an MP4 file most samples are not there yet and read as
+    zeros; its boxes and its first samples are.
 
     Raises StepFailure: `empty_file`, `not_media`, `playlist_refused`, `still_image` by its first bytes;
     `moov_missing`, `encrypted`, `codec_unsupported`, `no_video_stream`, `no_decodable_frames`, `truncated`, `corrupt`
@@ -27,17 +28,16 @@ def probe(path: Path, tools: ToolSettings) -> SourceFacts:
     size = path.stat().st_size
     with path.open("rb") as file:
         container = sniff(file.read(HEAD_BYTES), size)
-    return source_facts(_ask_child(path, container, tools), container, size)
+    return source_facts(_ask_child(path, container, tools, holes=holes), container, size)
 
 
-def _ask_child(path: Path, container: Container, tools: ToolSettings) -> dict[str, Any]:
+def _ask_child(path: Path, container: Container, tools: ToolSettings, *, holes: bool) -> dict[str, Any]:
     limits = Limits(
         memory=min(tools.limits.memory, _MEMORY), wall=min(tools.limits.wall, _WALL), stall=tools.limits.stall
     )
     path = path.absolute()
-    answer = Door(tools).run_python(
-        "rushes.ffmpeg.probe_child", [str(path), container.demuxer], reads=[path], limits=limits
-    )
+    arguments = [str(path), container.demuxer, *(["holes"] if holes else [])]
+    answer = Door(tools).run_python("rushes.ffmpeg.probe_child", arguments, reads=[path], limits=limits)
     try:
         raw = json.loads(answer)
         failure = raw.get("failure")

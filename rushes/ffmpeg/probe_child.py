@@ -1,6 +1,6 @@
 """The probe's child: opens a stranger's file with PyAV and prints what it is, as JSON. Runs in the sandbox.
 
-`python -m rushes.ffmpeg.probe_child PATH DEMUXER`. Prints `{"failure": code, "detail": text}` or the raw facts, which
+`python -m rushes.ffmpeg.probe_child PATH DEMUXER [holes]`. Prints `{"failure": code, "detail": text}` or the raw facts, which
 `facts.py` makes into SourceFacts; nothing heavy is imported here.
 """
 
@@ -40,8 +40,8 @@ class Refusal(Exception):
         self.detail = detail
 
 
-def probe(path: Path, demuxer: str) -> dict[str, Any]:
-    """Raw facts of the file. Raises Refusal."""
+def probe(path: Path, demuxer: str, *, holes: bool = False) -> dict[str, Any]:
+    """Raw facts of the file. Raises Refusal. `holes`: most samples are not there yet and read as zeros."""
     size = path.stat().st_size
     outline = Outline(has_index=True)
     if demuxer == "mov":
@@ -49,7 +49,7 @@ def probe(path: Path, demuxer: str) -> dict[str, Any]:
             outline = read_outline(file, size)
     if outline.encrypted:
         raise Refusal("encrypted", "protected sample entries")
-    with _open(path, demuxer, outline) as container:
+    with _open(path, demuxer, outline, holes=holes) as container:
         videos = _videos(container)
         packets = scan(container, demuxer, size, declared=(container.duration or 0) > 0)
         index, picture = _choose(path, demuxer, _candidates(videos, packets), outline)
@@ -59,14 +59,14 @@ def probe(path: Path, demuxer: str) -> dict[str, Any]:
         return {**_facts(container, indexed, packets, index, picture), "cut": not outline.complete}
 
 
-def _open(path: Path, demuxer: str, outline: Outline) -> InputContainer:
+def _open(path: Path, demuxer: str, outline: Outline, *, holes: bool = False) -> InputContainer:
     import av
     import av.error
 
+    # A parser would find no key picture in a sample of zeros; without one, those that the index names are believed.
+    options = {**demuxer_options(demuxer), **({"fflags": "+noparse"} if holes else {})}
     try:
-        return av.open(
-            f"file:{path}", format=demuxer, container_options=demuxer_options(demuxer), metadata_errors="replace"
-        )
+        return av.open(f"file:{path}", format=demuxer, container_options=options, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         if not outline.has_index:
             raise Refusal("moov_missing", str(error)) from error
@@ -205,9 +205,9 @@ def _ratio(value: Fraction | None) -> list[int] | None:
 
 
 def main(arguments: list[str]) -> None:
-    path, demuxer = arguments
+    path, demuxer, *rest = arguments
     try:
-        answer = probe(Path(path), demuxer)
+        answer = probe(Path(path), demuxer, holes=rest == ["holes"])
     except Refusal as refusal:
         answer = {"failure": refusal.code, "detail": refusal.detail}
     sys.stdout.write(json.dumps(answer))

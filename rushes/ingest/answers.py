@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from rushes.errors import RushesError
-from rushes.ingest.protocol import EXTENSIONS, METHODS, VERSION, ProtocolError
+from rushes.ingest.access import KEY
+from rushes.ingest.ietf import Limits, capabilities
+from rushes.ingest.pace import TooSlow
+from rushes.ingest.protocol import ALGORITHMS, EXTENSIONS, METHODS, VERSION, ProtocolError
+from rushes.ingest.requests import Interrupted, OffsetMismatch, OverLimit
 from rushes.settings import Settings
 
 ASSET = "Rushes-Asset"
+CHECKSUM_MISMATCH = 460
+"""tus 1.0.0, Checksum."""
 
-_COMMON = {
-    "Tus-Resumable": VERSION,
+CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": ", ".join(
         (
@@ -25,17 +32,27 @@ _COMMON = {
             "Tus-Version",
             "Tus-Extension",
             "Tus-Max-Size",
+            "Tus-Checksum-Algorithm",
             "Upload-Offset",
             "Upload-Length",
+            "Upload-Defer-Length",
+            "Upload-Concat",
             "Upload-Metadata",
             "Upload-Expires",
+            "Upload-Complete",
+            "Upload-Incomplete",
+            "Upload-Limit",
+            "Upload-Draft-Interop-Version",
+            "Accept-Patch",
             "Retry-After",
             ASSET,
         )
     ),
 }
+"""On every answer of the endpoint, whichever protocol it speaks."""
+_COMMON = {"Tus-Resumable": VERSION, **CORS}
 _PREFLIGHT = {
-    "Access-Control-Allow-Methods": ", ".join(METHODS),
+    "Access-Control-Allow-Methods": ", ".join((*METHODS, "PUT")),
     "Access-Control-Allow-Headers": ", ".join(
         (
             "Authorization",
@@ -46,6 +63,13 @@ _PREFLIGHT = {
             "Upload-Metadata",
             "Upload-Defer-Length",
             "Upload-Concat",
+            "Upload-Checksum",
+            "Upload-Complete",
+            "Upload-Incomplete",
+            "Upload-Draft-Interop-Version",
+            "Content-Disposition",
+            "Content-Digest",
+            "Repr-Digest",
             "X-HTTP-Method-Override",
             "X-Requested-With",
             "X-Request-ID",
@@ -63,12 +87,15 @@ def answer(status: int, headers: Mapping[str, str]) -> Response:
 
 
 def options(settings: Settings, *, preflight: bool) -> Response:
-    """What the server can do (tus, section "OPTIONS"), and, to a browser that asks, what a page may send."""
+    """What the server can do by either protocol (tus, section "OPTIONS"; IETF, section "Limits"), and, to a browser
+    that asks, what a page may send."""
     able = {
         "Tus-Version": VERSION,
         "Tus-Extension": EXTENSIONS,
         "Tus-Max-Size": str(settings.upload_max_bytes),
+        "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
         "Allow": ", ".join(METHODS),
+        **capabilities(Limits(settings.upload_max_bytes, settings.upload_expiry)),
     }
     return answer(204, {**able, **(_PREFLIGHT if preflight else {})})
 
@@ -76,27 +103,53 @@ def options(settings: Settings, *, preflight: bool) -> Response:
 def problem(error: RushesError) -> Response:
     body = {
         "type": "about:blank",
-        "title": HTTPStatus(error.status).phrase,
+        "title": _title(error.status),
         "status": error.status,
         "detail": error.message,
         "code": error.code,
     }
-    own = error.headers if isinstance(error, ProtocolError) else {}
     challenge = {"WWW-Authenticate": 'Bearer realm="rushes"'} if error.status == HTTPStatus.UNAUTHORIZED else {}
-    wait = {"Retry-After": _RETRY_AFTER[error.status]} if error.status in _RETRY_AFTER else {}
+    seconds = str(math.ceil(error.retry_after)) if error.retry_after is not None else _RETRY_AFTER.get(error.status)
+    wait = {"Retry-After": seconds} if seconds else {}
+    own = headers_of(error)
     headers = {**_COMMON, "Cache-Control": "no-store", **challenge, **wait, **own}
     return JSONResponse(body, error.status, headers, media_type="application/problem+json")
 
 
-def location(request: Request, settings: Settings, upload: str) -> str:
-    """The absolute address of an upload, as the outside sees us.
+def headers_of(error: RushesError) -> dict[str, str]:
+    """What tus clients read beside the status."""
+    match error:
+        case ProtocolError():
+            return error.headers
+        case OffsetMismatch():
+            return {"Upload-Offset": str(error.offset)}
+        case OverLimit():
+            return {"Tus-Max-Size": str(error.limit)}
+        case Interrupted() | TooSlow():
+            return {"Connection": "close"}
+    return {}
+
+
+def _title(status: int) -> str:
+    """460 is tus's own."""
+    return "Checksum Mismatch" if status == CHECKSUM_MISMATCH else HTTPStatus(status).phrase
+
+
+def location(request: Request, settings: Settings, upload: str, *, key: str = "") -> str:
+    """The absolute address of an upload, as the outside sees us; `key` is the secret that opens it.
 
     A forwarded host is taken from any client: all it changes is the address that the same client is told.
     """
+    base = locations(request, settings)[0]
+    return f"{base}/{upload}?{urlencode({KEY: key})}" if key else f"{base}/{upload}"
+
+
+def locations(request: Request, settings: Settings) -> tuple[str, ...]:
+    """What the endpoint is called by, without a slash at the end: by those whom we tell, and by this request."""
+    direct = f"{str(request.base_url).rstrip('/')}/files"
     if settings.public_url:
-        return f"{settings.public_url.rstrip('/')}/files/{upload}"
-    base = request.base_url
+        return f"{settings.public_url.rstrip('/')}/files", direct
     forwarded = request.headers.get("x-forwarded-host", "").split(",")[0].strip()
     if _HOST.fullmatch(forwarded):
-        base = base.replace(netloc=forwarded)
-    return f"{str(base).rstrip('/')}/files/{upload}"
+        return f"{str(request.base_url.replace(netloc=forwarded)).rstrip('/')}/files", direct
+    return (direct,)

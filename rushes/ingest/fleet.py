@@ -1,9 +1,10 @@
 """One request at a time appends to an upload, whichever process has it: `rushes.ingest.hold` by leases in the catalog.
 
 Within a process nothing changes. Between processes the holder renews its lease every second, says how long its client has
-been silent, and hears whether somebody else waits; then it gives way under the same rules. The lease of a process that is
-gone expires. One that only seemed to be gone may go on writing: the store sorts that below what its successor writes
-(`fence`), and nothing is acknowledged without `Hold.confirm`.
+been silent, and hears whether somebody else waits; then it gives way under the same rules. While a client of it is silent
+it listens more often, so that whoever is back is not kept waiting. The lease of a process that is gone expires. One that
+only seemed to be gone may go on writing: the store sorts that below what its successor writes (`fence`), and nothing is
+acknowledged without `Hold.confirm`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
 
 from rushes.catalog.database import DatabaseUnavailable
 from rushes.catalog.holds import Grip, Held, Wanted
@@ -27,8 +29,15 @@ log = logging.getLogger(__name__)
 LEASE = 4.0
 """Seconds after which a holder that does not renew counts as gone."""
 RENEW = 1.0
-LOOK = 0.2
+LISTEN = 0.1
+"""Seconds between two looks of a process that has a silent client: one small read for all of them."""
+LOOK = 0.05
 """Seconds between two looks of a request that waits for a holder to give way."""
+THREADS = 8
+"""For the requests of a process that take, confirm and release holds."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class HoldCatalog(Protocol):
@@ -39,6 +48,8 @@ class HoldCatalog(Protocol):
     def ask_for_hold(self, upload: str, wanted: Wanted) -> float | None: ...
 
     def renew_holds(self, owner: str, lease: float, held: Mapping[str, Held]) -> dict[str, Wanted]: ...
+
+    def wanted_holds(self, owner: str) -> dict[str, Wanted]: ...
 
     def has_hold(self, upload: str, owner: str, fence: int) -> bool: ...
 
@@ -53,6 +64,16 @@ class Pace:
     hand_off: float = HAND_OFF
     lease: float = LEASE
     renew: float = RENEW
+    listen: float = LISTEN
+
+    @property
+    def patience(self) -> float:
+        """For so long a request waits for a holder that may be silent: it becomes so, hears of us, stores what it has."""
+        return self.stalled + 3 * self.listen
+
+    def is_at_work(self, silence: float) -> bool:
+        """Whether a holder lives and its client sends, judged by a silence that it told of up to a renewal ago."""
+        return silence < self.stalled + self.renew
 
 
 @dataclass
@@ -63,7 +84,10 @@ class _Lease:
 
 
 class FleetHolds:
-    """UploadLocks for the processes of one catalog."""
+    """UploadLocks for the processes of one catalog.
+
+    In threads of their own, renewals in one apart even from these: a lease must not expire for want of a thread.
+    """
 
     def __init__(self, catalog: HoldCatalog, pace: Pace | None = None) -> None:
         self._catalog = catalog
@@ -72,12 +96,14 @@ class FleetHolds:
         self._owner = secrets.token_hex(8)
         self._leases: dict[str, _Lease] = {}
         self._renewing: asyncio.Task[None] | None = None
+        self._threads = ThreadPoolExecutor(THREADS, "hold")
+        self._renewer = ThreadPoolExecutor(1, "renew")
 
     @asynccontextmanager
     async def claim(self, upload: str, *, force: bool = False) -> AsyncIterator[Hold]:
         async with self._within.claim(upload, force=force) as hold:
             hold.fence = await self._take(upload, hold, Wanted.AT_ONCE if force else Wanted.IF_SILENT)
-            hold.is_mine = partial(asyncio.to_thread, self._catalog.has_hold, upload, self._owner, hold.fence)
+            hold.is_mine = partial(_run, self._threads, self._catalog.has_hold, upload, self._owner, hold.fence)
             hold.heard = time.monotonic()
             self._leases[upload] = _Lease(hold)
             self._keep_renewing()
@@ -91,10 +117,11 @@ class FleetHolds:
         if not await self._within.settle(upload):
             return False
         start = time.monotonic()
-        while (silence := await asyncio.to_thread(self._catalog.ask_for_hold, upload, Wanted.IF_SILENT)) is not None:
-            waited, alive = time.monotonic() - start, silence < self._pace.stalled
-            # A holder that is silent and lives hears of us within a round. One that does not need not be waited for.
-            if waited >= self._pace.stalled + (0.0 if alive else 2 * self._pace.renew):
+        ask = partial(_run, self._threads, self._catalog.ask_for_hold, upload, Wanted.IF_SILENT)
+        while (silence := await ask()) is not None:
+            # A holder that is silent and lives gives way in time. One that does not live need not be waited for.
+            more = 0.0 if self._pace.is_at_work(silence) else self._pace.renew
+            if time.monotonic() - start >= self._pace.patience + more:
                 return False
             await asyncio.sleep(LOOK)
         return True
@@ -103,17 +130,18 @@ class FleetHolds:
         """The fence. Waits only for a holder that is silent or has to go."""
         start = time.monotonic()
         while True:
-            grip = await asyncio.to_thread(self._catalog.take_hold, upload, self._owner, self._pace.lease, wanted)
+            grip = await _run(self._threads, self._catalog.take_hold, upload, self._owner, self._pace.lease, wanted)
             if grip.fence:
                 return grip.fence
-            at_work = wanted is Wanted.IF_SILENT and grip.silence < self._pace.stalled
-            if at_work or hold.interrupted or time.monotonic() - start >= self._pace.hand_off:
+            at_work = wanted is Wanted.IF_SILENT and self._pace.is_at_work(grip.silence)
+            patience = self._pace.patience if at_work else self._pace.hand_off
+            if hold.interrupted or time.monotonic() - start >= patience:
                 raise Locked
             await asyncio.sleep(LOOK)
 
     async def _release(self, upload: str, fence: int) -> None:
         with suppress(DatabaseUnavailable):  # then it expires
-            await asyncio.to_thread(self._catalog.release_hold, upload, self._owner, fence)
+            await _run(self._threads, self._catalog.release_hold, upload, self._owner, fence)
 
     # -- renewing -----------------------------------------------------------------------------------------------------
 
@@ -123,34 +151,49 @@ class FleetHolds:
 
     async def _renew_all(self) -> None:
         """While there is a lease. One transaction for all of them."""
+        renewed = time.monotonic()
         while self._leases:
-            await asyncio.sleep(self._pace.renew)
-            leases, before = dict(self._leases), time.monotonic()
+            await asyncio.sleep(min(self._pace.listen, self._pace.renew))
+            before = time.monotonic()
             try:
-                answer = await asyncio.to_thread(
-                    self._catalog.renew_holds, self._owner, self._pace.lease, _held(leases)
-                )
+                if before - renewed >= self._pace.renew:
+                    renewed = before
+                    await self._renew(before)
+                elif any(lease.hold.silence >= self._pace.stalled for lease in self._leases.values()):
+                    self._heed(await _run(self._renewer, self._catalog.wanted_holds, self._owner))
             except DatabaseUnavailable as error:
-                log.warning("%d uploads wait for the catalog: %s", len(leases), error)
-                self._give_up_expired(leases, before)
+                log.warning("%d uploads wait for the catalog: %s", len(self._leases), error)
+                self._give_up_expired(before)
             except Exception:  # whatever it is, the other uploads need the next round
                 log.exception("leases of uploads could not be renewed")
-                self._give_up_expired(leases, before)
-            else:
-                self._heed(leases, answer, before)
+                self._give_up_expired(before)
 
-    def _give_up_expired(self, leases: Mapping[str, _Lease], now: float) -> None:
-        for lease in leases.values():
+    async def _renew(self, now: float) -> None:
+        leases = dict(self._leases)
+        answer = await _run(self._renewer, self._catalog.renew_holds, self._owner, self._pace.lease, _held(leases))
+        for upload, lease in leases.items():
+            if upload not in answer:  # it is another's
+                lease.hold.interrupt()
+            lease.renewed = now
+        self._heed(answer)
+
+    def _give_up_expired(self, now: float) -> None:
+        for lease in self._leases.values():
             if now - lease.renewed >= self._pace.lease:
                 lease.hold.interrupt()
 
-    def _heed(self, leases: Mapping[str, _Lease], answer: Mapping[str, Wanted], now: float) -> None:
-        for upload, lease in leases.items():
-            wanted = answer.get(upload)
-            silent = lease.hold.silence >= self._pace.stalled
-            if wanted in (None, Wanted.AT_ONCE) or (wanted is Wanted.IF_SILENT and silent):
+    def _heed(self, wanted: Mapping[str, Wanted]) -> None:
+        """Give way where somebody may have it."""
+        for upload, wish in wanted.items():
+            lease = self._leases.get(upload)
+            if lease is None or wish is Wanted.NO:
+                continue
+            if wish is Wanted.AT_ONCE or lease.hold.silence >= self._pace.stalled:
                 lease.hold.interrupt()
-            lease.renewed = now
+
+
+def _run(threads: Executor, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
+    return asyncio.get_running_loop().run_in_executor(threads, partial(function, *args, **kwargs))
 
 
 def _held(leases: Mapping[str, _Lease]) -> dict[str, Held]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import httpx
 
 from rushes.ingest.patience import Patience
-from rushes.ingest.transfer import PushError
+from rushes.ingest.wire import PushError
 
 Wait = Literal["uploaded", "playable", "ready", "published"]
 AssetJson = dict[str, Any]

@@ -1,7 +1,8 @@
 """One request at a time appends to an upload. A newer request may end an older one whose client has gone silent.
 
 A phone that changes networks leaves a half-open connection behind: the server hears nothing and would keep the upload
-locked for minutes, while the client is back and asks for its offset. So silence loses against a new request.
+locked for minutes, while the client is back and asks for its offset. So silence loses against a new request, and only
+silence: a client that sends keeps its upload, and the time that the store takes is not its silence.
 `Holds` is for one process; `rushes.ingest.fleet` does the same for several. Belongs to one event loop.
 """
 
@@ -9,15 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Protocol
 
 from rushes.clock import SystemClock
 from rushes.errors import RushesError
+from rushes.ingest.store import Piece
 
-STALLED = 1.0
-"""Seconds without a byte after which a newer request may take over."""
+STALLED = 0.2
+"""Seconds without a byte after which a newer request takes over. It waits for so long, or until the next byte comes."""
+MARGIN = 0.02
+"""Seconds; timers may fire a little early."""
 HAND_OFF = 10.0
 """Seconds that an ended request may take to store what it has."""
 
@@ -31,6 +36,19 @@ class Locked(RushesError):
         super().__init__("upload_locked", message)
 
 
+class Source(ABC):
+    """Where the bytes of a request come from, if it can tell more than that they came."""
+
+    @property
+    @abstractmethod
+    def heard(self) -> float:
+        """When the last byte came (time.monotonic), though it may not have been handed on yet."""
+
+    @abstractmethod
+    def rest(self) -> list[Piece]:
+        """What came and was not handed on; there will be no more."""
+
+
 class Hold:
     """The right to append, and when its request was last heard. `fence` rises with each hold of an upload."""
 
@@ -39,13 +57,27 @@ class Hold:
         self.is_mine: Callable[[], Awaitable[bool]] = _always
         self.heard = time.monotonic()
         self.interrupted = False
+        self.why: RushesError | None = None
+        """Why it was interrupted, where it was not for silence."""
         self.released = asyncio.Event()
         self._limit: asyncio.Timeout | None = None
+        self._source: Source | None = None
+
+    def follow(self, body: object) -> None:
+        """The request's bytes come from there."""
+        self._source = body if isinstance(body, Source) else None
 
     @property
     def silence(self) -> float:
-        """Seconds since the last byte."""
-        return time.monotonic() - self.heard
+        """Seconds since the last byte; 0 while it is not the client for whom the request waits."""
+        if self._limit is None:
+            return 0.0
+        heard = self.heard if self._source is None else max(self.heard, self._source.heard)
+        return time.monotonic() - heard
+
+    def rest(self) -> list[Piece]:
+        """What came of the body before it was interrupted, and was not handed on."""
+        return [] if self._source is None else self._source.rest()
 
     def interrupt(self) -> None:
         """End the receiving of this hold's request, which then keeps what it has and lets go."""
@@ -89,8 +121,8 @@ class Holds:
     @asynccontextmanager
     async def claim(self, upload: str, *, force: bool = False) -> AsyncIterator[Hold]:
         holder = self._held.get(upload)
-        if holder is not None and (force or holder.silence >= self._stalled):
-            await self._end(holder)
+        if holder is not None:
+            await (self._end(holder) if force else self._outwait(holder))
         if upload in self._held:
             raise Locked
         hold = self._held[upload] = Hold(int(SystemClock().now() * 1000))
@@ -102,12 +134,17 @@ class Holds:
 
     async def settle(self, upload: str) -> bool:
         holder = self._held.get(upload)
-        if holder is None:
-            return True
-        await _wait(holder, min(self._stalled, max(0.0, self._stalled - holder.silence)))
+        if holder is not None:
+            await self._outwait(holder)
+        return upload not in self._held
+
+    async def _outwait(self, holder: Hold) -> None:
+        """Until it lets go, by itself or because it is silent, or is heard of again."""
+        await asyncio.sleep(0)  # bytes that lie in the socket count
+        left = min(self._stalled, self._stalled - holder.silence)
+        await _wait(holder, max(0.0, left + MARGIN))
         if not holder.released.is_set() and holder.silence >= self._stalled:
             await self._end(holder)
-        return upload not in self._held
 
     async def _end(self, holder: Hold) -> None:
         holder.interrupt()

@@ -23,6 +23,8 @@ FORGET_AFTER = 7 * 86_400.0
 class Memo:
     url: str
     asset: str = ""
+    parts: tuple[str, ...] = ()
+    """Addresses of its parts, in order."""
 
 
 def state_directory(environment: Mapping[str, str]) -> Path:
@@ -48,8 +50,9 @@ class Memos:
     def find(self, name: str) -> Memo | None:
         """None also for a memo that cannot be read: then the upload starts anew."""
         try:
-            return Memo(**json.loads(self._path(name).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            found = json.loads(self._path(name).read_text(encoding="utf-8"))
+            return Memo(**{**found, "parts": tuple(found.get("parts", ()))})
+        except (OSError, ValueError, TypeError, AttributeError):
             return None
 
     def keep(self, name: str, memo: Memo, now: float) -> None:

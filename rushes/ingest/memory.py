@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rushes.clock import SystemClock
-from rushes.ingest.store import Stored, StoreFull, UploadBusy, UploadMissing
+from rushes.ingest.store import Piece, Stored, StoreFull, UploadBusy, UploadMissing
 from rushes.storage.store import ObjectMissing, ObjectStore
 
 
@@ -15,6 +15,12 @@ class _Bytes:
     data: bytearray = field(default_factory=bytearray)
     modified: float = 0.0
     busy: bool = False
+    proven: int | None = None
+    """How many of the bytes count; None: all."""
+
+    @property
+    def size(self) -> int:
+        return len(self.data) if self.proven is None else self.proven
 
 
 class MemoryUploadStore:
@@ -23,18 +29,29 @@ class MemoryUploadStore:
         self._capacity = capacity
         self._now = now or SystemClock().now
 
-    def create(self, upload: str, key: str, length: int) -> None:
+    def create(self, upload: str, key: str, length: int | None) -> None:
         self._uploads.setdefault(upload, _Bytes(modified=self._now()))
+
+    def declare(self, upload: str, length: int, fence: int = 0) -> None:
+        self._find(upload)
+
+    def join(self, upload: str, parts: Sequence[str]) -> int:
+        data = b"".join([bytes(self._find(part).data) for part in parts])
+        if len(data) > self.free():
+            raise StoreFull
+        target = self._find(upload)
+        target.data, target.modified = bytearray(data), self._now()
+        return len(data)
 
     def stat(self, upload: str) -> Stored:
         found = self._find(upload)
-        return Stored(size=len(found.data), modified=found.modified)
+        return Stored(size=found.size, modified=found.modified)
 
-    def append(self, upload: str, fence: int = 0) -> MemoryAppender:
+    def append(self, upload: str, fence: int = 0, *, unproven: bool = False) -> MemoryAppender:
         found = self._find(upload)
         if found.busy:
             raise UploadBusy(upload)
-        return MemoryAppender(found, self.free, self._now)
+        return MemoryAppender(found, self.free, self._now, unproven=unproven)
 
     def hand_over(self, upload: str, objects: ObjectStore, key: str) -> None:
         found = self._uploads.get(upload)
@@ -66,16 +83,18 @@ class MemoryUploadStore:
 
 
 class MemoryAppender:
-    def __init__(self, target: _Bytes, free: Callable[[], int], now: Callable[[], float]) -> None:
+    def __init__(
+        self, target: _Bytes, free: Callable[[], int], now: Callable[[], float], *, unproven: bool = False
+    ) -> None:
         self._target, self._free, self._now = target, free, now
         self._start = len(target.data)
-        target.busy = True
+        target.busy, target.proven = True, self._start if unproven else None
 
     @property
     def size(self) -> int:
         return len(self._target.data)
 
-    def write(self, pieces: Sequence[bytes]) -> None:
+    def write(self, pieces: Sequence[Piece]) -> None:
         for piece in pieces:
             room = self._free()
             self._target.data += piece[:room]
@@ -87,7 +106,15 @@ class MemoryAppender:
         del self._target.data[self._start :]
 
     def commit(self) -> int:
+        self._start = self.size
+        if self._target.proven is not None:
+            self._target.proven = self._start
         return self.size
 
+    def commit_if_cheap(self) -> int:
+        return self.commit()
+
     def close(self) -> None:
-        self._target.busy = False
+        if self._target.proven is not None:
+            self.rollback()
+        self._target.busy, self._target.proven = False, None

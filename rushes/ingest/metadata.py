@@ -44,7 +44,7 @@ def _parse_pair(item: str) -> tuple[str, bytes]:
     if not _KEY.fullmatch(key):
         raise Refused("bad_metadata", "Upload-Metadata must be comma-separated pairs of a key and a base64 value.")
     try:
-        return key, base64.b64decode(encoded.strip(), validate=True)
+        return key, base64.b64decode(encoded.strip(" \t"), validate=True)
     except (binascii.Error, ValueError) as error:
         raise Refused("bad_metadata", f"The value of {key!r} in Upload-Metadata is not base64.") from error
 

@@ -13,11 +13,18 @@ from rushes.settings import Settings
 from rushes.storage.bucket import Bucket
 
 
-def open_upload_store(settings: Settings) -> UploadStore:
-    """Beside the sources: in the same bucket, or in the data directory. Raises SettingsError."""
+def open_upload_store(settings: Settings, *, alone: bool) -> UploadStore:
+    """Beside the sources: in the same bucket, or in the data directory. Raises SettingsError.
+
+    `alone`: no other process appends to the uploads that this one appends to. A bucket is used with fewer requests then.
+    """
     if settings.storage.startswith("s3://"):
-        return S3UploadStore(Bucket.parse(settings.storage))
-    return LocalUploadStore(settings.data / "uploads", reserve=settings.min_free_bytes // 2)
+        return S3UploadStore(
+            Bucket.parse(settings.storage),
+            largest=settings.upload_max_bytes,
+            alone=alone,
+        )
+    return LocalUploadStore(settings.data / "uploads", sync=settings.upload_sync, reserve=settings.min_free_bytes // 2)
 
 
 def open_upload_locks(settings: Settings, catalog: Catalog) -> UploadLocks:

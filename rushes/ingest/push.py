@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,27 +27,41 @@ from rich.progress import (
 from rushes.ingest.follow import DONE, NOT_PUBLIC, OUR_FAULT, REFUSED, AssetJson, Follower
 from rushes.ingest.memo import Memos, state_directory
 from rushes.ingest.patience import Patience
-from rushes.ingest.transfer import PushError, Sender
+from rushes.ingest.transfer import Sender
+from rushes.ingest.wire import PushError
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
+MEDIA = frozenset({
+    ".3g2", ".3gp", ".aac", ".avi", ".flac", ".flv", ".m2ts", ".m4a", ".m4v", ".mkv", ".mov", ".mp3", ".mp4", ".mpeg", ".mpg",
+    ".mts", ".mxf", ".oga", ".ogg", ".ogv", ".opus", ".ts", ".wav", ".webm", ".wmv",
+})  # fmt: skip
+"""Endings of the files that are taken from a directory; a file that is named is taken whatever it is called."""
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 
 
-def push(
-    files: Sequence[Path], *, server: str, token: str | None, wait: str, json_output: bool, console: Console
+def push(  # noqa: PLR0913 - the options of the command
+    files: Sequence[Path],
+    *,
+    server: str,
+    token: str | None,
+    wait: str,
+    json_output: bool,
+    console: Console,
+    parallel: int | None = None,
 ) -> int:
     """Upload files one after the other and follow each. Gives the exit code, the worst of all files.
 
+    A directory stands for the videos and sounds in it and below it. `parallel`: parts of a file that go at once.
     0 done, 1 our fault, 2 the input was refused, 3 held or blocked by policy, 130 stopped by Ctrl-C.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     memos = Memos(state_directory(os.environ))
     with httpx.Client(headers=headers, timeout=_TIMEOUT) as http:
-        sender = Sender(server, http, memos, Patience, token, _telling(console))
+        sender = Sender(server, http, memos, Patience, _telling(console), parallel)
         run = _Run(server, sender, Follower(server, http, Patience()), console)
         try:
-            return _worst([run.one(Path(file), wait, json_output=json_output) for file in files])
+            return _worst(run.all(list(_expanded(files)), wait, json_output=json_output))
         except KeyboardInterrupt:
             console.print("Stopped. What is uploaded is kept: run the same command again to go on.")
             return INTERRUPTED
@@ -65,6 +79,18 @@ def _telling(console: Console) -> Callable[[str], None]:
     return tell
 
 
+def _expanded(files: Sequence[Path]) -> Iterator[Path]:
+    """Directories as what is in them and looks like media by its name, in the order of names; never what is hidden."""
+    for path in files:
+        if not path.is_dir():
+            yield path
+            continue
+        for found in sorted(path.rglob("*")):
+            hidden = any(part.startswith(".") for part in found.relative_to(path).parts)
+            if found.suffix.lower() in MEDIA and found.is_file() and not hidden:
+                yield found
+
+
 def _worst(codes: Sequence[int]) -> int:
     return next((code for code in (OUR_FAULT, REFUSED, NOT_PUBLIC) if code in codes), DONE)
 
@@ -75,6 +101,17 @@ class _Run:
     sender: Sender
     follower: Follower
     console: Console
+
+    def all(self, files: Sequence[Path], wait: str, *, json_output: bool) -> list[int]:
+        if not files:
+            self.console.print("There is no video in there.", style="red")
+            return [REFUSED]
+        codes = []
+        for number, file in enumerate(files, 1):
+            if len(files) > 1:
+                self.console.print(f"{number} of {len(files)}", style="dim", highlight=False)
+            codes.append(self.one(file, wait, json_output=json_output))
+        return codes
 
     def one(self, file: Path, wait: str, *, json_output: bool) -> int:
         try:

@@ -1,10 +1,10 @@
-"""Resumable uploads over HTTP: `/files` and `/files/{id}`, tus 1.0.0."""
+"""Resumable uploads over HTTP: `/files` and `/files/{id}`. Requests of tus 1.0.0 are answered here."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -12,33 +12,41 @@ from starlette.responses import Response
 
 from rushes.catalog.database import DatabaseUnavailable
 from rushes.catalog.records import Upload
-from rushes.errors import Conflict, RushesError
-from rushes.ingest.admission import admit
-from rushes.ingest.answers import ASSET, answer, location, options, problem
+from rushes.errors import NotFound, RushesError
+from rushes.ingest.access import Caller, gone, upload_named
+from rushes.ingest.answers import ASSET, answer, location, locations, options, problem
+from rushes.ingest.body import body_of
 from rushes.ingest.complaints import Complaints
-from rushes.ingest.finish import finish, gone, position
-from rushes.ingest.hold import Hold, Locked
+from rushes.ingest.early_look import Hopeless
+from rushes.ingest.hold import Locked
+from rushes.ingest.ietf import is_ietf
+from rushes.ingest.ietf_routes import IetfEndpoint
+from rushes.ingest.interim import TRAILERS
+from rushes.ingest.parting import Parting
 from rushes.ingest.protocol import (
     METHODS,
-    Append,
     ProtocolError,
-    check_append,
+    Trailers,
+    check_singular,
     check_version,
     effective_method,
+    expects_continue,
     expires,
     parse_append,
     parse_creation,
+    parse_first_append,
 )
-from rushes.ingest.receive import receive
+from rushes.ingest.requests import Append
 from rushes.ingest.services import Services
-from rushes.ingest.store import Appender, StoreFull, UploadBusy, UploadDamaged, UploadMissing
-from rushes.keys import is_id, source_key
+from rushes.ingest.store import StoreFull, UploadBusy, UploadMissing
+from rushes.ingest.uploads import Seen, Uploads
 from rushes.storage.store import StoreError
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Request], Awaitable[Response]]
 
+_WRONG_BODY = (400, 413, 460)
 # Every verb comes to us: X-HTTP-Method-Override may ride on any of them, and 405 has to carry the tus headers.
 VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -54,13 +62,19 @@ def router(services: Services) -> APIRouter:
 
 class Endpoint:
     def __init__(self, services: Services) -> None:
-        self._services = services
+        self._settings = services.settings
+        self._uploads = Uploads(services)
         self._complaints = Complaints(log)
+        self._ietf = IetfEndpoint(services, self._uploads, self._refusal)
 
     async def collection(self, request: Request) -> Response:
+        if is_ietf(request.headers) and request.method != "OPTIONS":
+            return await self._ietf.collection(request)
         return await self._answer(request, {"POST": self._create})
 
     async def upload(self, request: Request) -> Response:
+        if is_ietf(request.headers) and request.method != "OPTIONS":
+            return await self._ietf.upload(request)
         handlers: dict[str, Handler] = {"HEAD": self._head, "PATCH": self._patch, "DELETE": self._delete}
         return await self._answer(request, handlers)
 
@@ -68,163 +82,117 @@ class Endpoint:
         method = effective_method(request.method, request.headers)
         if method == "OPTIONS":
             preflight = "access-control-request-method" in request.headers
-            return options(self._services.settings, preflight=preflight)
+            return options(self._settings, preflight=preflight)
         try:
             if method not in handlers:
                 raise _method_not_allowed(method, handlers)
             check_version(request.headers)
+            check_singular(request.headers.keys())
             return await handlers[method](request)
-        except RushesError as error:
-            return problem(error)
-        except UploadMissing:
-            return problem(gone())
-        except UploadBusy:
-            return problem(Locked())
-        except (StoreError, DatabaseUnavailable) as error:
-            self._complaints.tell(f"{method} {request.url.path}", error)
-            # On HEAD, clients wait after a 423, while any other error would make them start from the first byte.
-            return problem(Locked("Please ask again.") if method == "HEAD" else _unavailable(error))
+        except (RushesError, UploadMissing, UploadBusy, StoreError, DatabaseUnavailable) as error:
+            refusal = problem(self._refusal(method, request, error))
+            if expects_continue(request.headers):
+                # Its body may come or not: nobody could tell it from another request (RFC 9110 section 10.1.1).
+                refusal.headers["Connection"] = "close"
+            return Parting(refusal) if isinstance(error, Hopeless) else refusal
 
-    # -- creation -----------------------------------------------------------------------------------------------------
+    def _refusal(self, method: str, request: Request, error: Exception) -> RushesError:
+        if isinstance(error, RushesError):
+            return error
+        if isinstance(error, UploadMissing):
+            return gone()
+        if isinstance(error, UploadBusy):
+            return Locked()
+        self._complaints.tell(f"{method} {request.url.path}", error)
+        # On HEAD, clients wait after a 423, while any other error would make them start from the first byte.
+        return Locked("Please ask again.") if method == "HEAD" else _unavailable(error)
+
+    # -- tus 1.0.0 ----------------------------------------------------------------------------------------------------
 
     async def _create(self, request: Request) -> Response:
-        services = self._services
-        tenant = services.tenant_of(request)
-        creation = parse_creation(request.headers, services.settings.upload_max_bytes)
-        upload, asset = await services.call(admit, services, tenant, creation)
-        log.info("upload %s created", upload.id, extra={"asset": asset.id, "upload": upload.id})
+        caller = await self._uploads.caller(request, creates=True)
+        creation = parse_creation(request.headers, locations(request, self._settings))
+        first = parse_first_append(request.headers, _trailers(request)) if creation.body else None
+        seen = await self._uploads.create(caller, creation)
+        upload = seen.upload
         headers = {
-            "Location": location(request, services.settings, upload.id),
-            "Upload-Expires": expires(upload.expires_at),
-            ASSET: asset.id,
+            "Location": location(request, self._settings, upload.id, key=caller.key_for(upload.id)),
+            "Upload-Expires": expires(seen.at.expires_at),
         }
-        if creation.body or creation.length == 0:
-            headers["Upload-Offset"] = str(await self._first_bytes(request, upload))
+        headers.update(_asset(seen))
+        offset = seen.offset if seen.is_complete else None
+        if first:
+            offset = seen.offset or await self._first_bytes(request, caller, upload, first)
+        if offset is not None:
+            headers["Upload-Offset"] = str(offset)
         return answer(201, headers)
 
-    async def _first_bytes(self, request: Request, upload: Upload) -> int:
-        """creation-with-upload. A full disk does not undo the creation: the offset says how much was taken."""
-        async with self._services.holds.claim(upload.id) as hold:
-            try:
-                offset = await self._receive(request, upload, Append(0, None), hold)
-            except (StoreFull, StoreError):
-                offset = (await self._services.call(self._services.uploads.stat, upload.id)).size
-            await self._finish_if_complete(upload, offset)
-        return offset
+    async def _first_bytes(self, request: Request, caller: Caller, upload: Upload, first: Append) -> int | None:
+        """creation-with-upload: the offset. A body that is wrong undoes the creation, as if it had been refused before.
 
-    # -- the rest -----------------------------------------------------------------------------------------------------
+        None where the store fails us: the upload is there, and how far it is the client hears by HEAD. An error would
+        make it create another one.
+        """
+        try:
+            return (await self._uploads.append(caller, upload.id, first, body_of(request), new=upload)).offset
+        except (StoreFull, StoreError, DatabaseUnavailable) as error:
+            log.warning("upload %s was created, its first bytes were not stored: %s", upload.id, error)
+            with suppress(Locked, StoreError, DatabaseUnavailable):
+                return (await self._uploads.look(caller, upload.id)).offset
+            return None
+        except RushesError as error:
+            if error.status in _WRONG_BODY:
+                with suppress(NotFound):  # it has been refused for what its bytes are, and is gone already
+                    await self._uploads.terminate(caller, upload.id)
+            raise
 
     async def _head(self, request: Request) -> Response:
-        upload = await self._load(request)
-        at_rest = await self._services.holds.settle(upload.id)
-        upload = await self._load(request)
-        at = await self._services.call(position, self._services, upload)
-        if at.offset == upload.length and upload.state == "open":
-            await self._finish_late(upload, at_rest=at_rest)
-        headers = {
-            "Upload-Offset": str(at.offset),
-            "Upload-Length": str(upload.length),
-            "Cache-Control": "no-store",
-            ASSET: upload.asset,
-        }
+        caller = await self._uploads.caller(request)
+        seen = await self._uploads.look(caller, _id(request))
+        upload = seen.upload
+        headers = {"Cache-Control": "no-store", **_asset(seen)}
+        if upload.kind != "joined" or seen.is_complete:
+            headers["Upload-Offset"] = str(seen.offset)
+        if upload.length is not None:
+            headers["Upload-Length"] = str(upload.length)
+        elif upload.kind != "joined":
+            headers["Upload-Defer-Length"] = "1"
         if upload.raw_metadata:
             headers["Upload-Metadata"] = upload.raw_metadata
-        if at.offset < upload.length:
-            headers["Upload-Expires"] = expires(at.expires_at)
+        if upload.raw_concat:
+            headers["Upload-Concat"] = upload.raw_concat
+        if not seen.is_complete or upload.kind == "part":
+            headers["Upload-Expires"] = expires(seen.at.expires_at)
         return answer(200, headers)
 
     async def _patch(self, request: Request) -> Response:
-        append = parse_append(request.headers)
-        await self._load(request)
-        async with self._services.holds.claim(self._id(request)) as hold:
-            upload = await self._load(request)
-            offset = await self._receive(request, upload, append, hold)
-            await self._finish_if_complete(upload, offset)
-        if hold.interrupted and offset < upload.length:
-            raise ProtocolError(
-                "upload_interrupted",
-                "The upload was silent for too long, or another request took over; what arrived is kept.",
-                status=423,
-                headers={"Connection": "close"},
-            )
-        kept_until = self._services.clock.now() + self._services.settings.upload_expiry
-        return answer(204, {"Upload-Offset": str(offset), "Upload-Expires": expires(kept_until), ASSET: upload.asset})
+        append = parse_append(request.headers, _trailers(request))
+        caller = await self._uploads.caller(request)
+        seen = await self._uploads.append(caller, _id(request), append, body_of(request))
+        headers = {"Upload-Offset": str(seen.offset), "Upload-Expires": expires(seen.at.expires_at), **_asset(seen)}
+        return answer(204, headers)
 
     async def _delete(self, request: Request) -> Response:
-        await self._load(request)
-        async with self._services.holds.claim(self._id(request), force=True):
-            upload = await self._load(request)
-            if upload.state == "finished":
-                raise Conflict("upload_finished", "The upload is complete; delete the asset instead.")
-            await self._services.call(self._terminate, upload)
+        caller = await self._uploads.caller(request)
+        await self._uploads.terminate(caller, _id(request))
         return answer(204, {})
 
-    def _terminate(self, upload: Upload) -> None:
-        if not self._services.catalog.terminate_upload(upload.id):
-            raise Conflict("upload_finished", "The upload has been finished meanwhile; delete the asset instead.")
-        self._services.uploads.remove(upload.id)
-        self._services.objects.delete(source_key(upload.tenant, upload.asset, 1))
 
-    # -- parts --------------------------------------------------------------------------------------------------------
-
-    async def _load(self, request: Request) -> Upload:
-        """The upload, if it is the caller's own. Raises NotFound."""
-        tenant = self._services.tenant_of(request)
-        upload = await asyncio.to_thread(self._services.catalog.upload, self._id(request))
-        if upload.tenant != tenant or upload.state == "terminated":
-            raise gone()
-        return upload
-
-    @staticmethod
-    def _id(request: Request) -> str:
-        name: str = request.path_params["upload"]
-        if not is_id(name):
-            raise gone()
-        return name
-
-    async def _receive(self, request: Request, upload: Upload, append: Append, hold: Hold) -> int:
-        """The offset that may be acknowledged: the bytes are safe, and the upload was ours until they were."""
-        appender = await self._open(upload, hold)
-        if appender is None:
-            at = await self._services.call(position, self._services, upload)
-            check_append(append, at.offset, upload.length)
-            return at.offset
-        try:
-            check_append(append, appender.size, upload.length)
-        except ProtocolError:
-            appender.close()
-            raise
-        room = upload.length - appender.size
-        offset = await receive(request.stream(), appender, room, hold, self._services.threads)
-        await hold.confirm()
-        return offset
-
-    async def _open(self, upload: Upload, hold: Hold) -> Appender | None:
-        """None where the bytes are with the object store already."""
-        if upload.state == "finished":
-            return None
-        try:
-            return await self._services.call(self._services.uploads.append, upload.id, hold.fence)
-        except UploadMissing:
-            return None
-
-    async def _finish_if_complete(self, upload: Upload, offset: int) -> None:
-        if offset == upload.length and upload.state == "open":
-            await self._services.call(finish, self._services, upload)
-            log.info("upload %s finished", upload.id, extra={"asset": upload.asset, "upload": upload.id})
-
-    async def _finish_late(self, upload: Upload, *, at_rest: bool) -> None:
-        """All bytes are there, but their request died before the end."""
-        if not at_rest:
-            raise Locked
-        async with self._services.holds.claim(upload.id):
-            try:
-                await self._services.call(finish, self._services, upload)
-            except UploadDamaged as error:  # on HEAD, a 409 would make clients start from the first byte
-                raise Locked("Some of the bytes have to be sent again. Please ask again.") from error
+def _id(request: Request) -> str:
+    return upload_named(request.path_params["upload"])
 
 
-def _unavailable(error: StoreError | DatabaseUnavailable) -> RushesError:
+def _asset(seen: Seen) -> dict[str, str]:
+    return {ASSET: seen.upload.asset} if seen.upload.asset else {}
+
+
+def _trailers(request: Request) -> Trailers | None:
+    """Where the server collects them."""
+    found = request.scope.get("extensions", {}).get(TRAILERS)
+    return None if found is None else lambda: found
+
+
+def _unavailable(error: Exception) -> RushesError:
     if isinstance(error, DatabaseUnavailable):
         return RushesError("database_unavailable", "The database did not answer.", status=503)
     return RushesError("storage_unavailable", status=503)

@@ -1,158 +1,222 @@
 """One writer of an upload into S3: it gathers a part, sends it while the next one fills, and stores states.
 
-See `rushes.ingest.s3` for what is stored when, and why. At most two parts are held in memory.
+See `rushes.ingest.s3` for what is stored when, and why. Memory: `MEMORY`, or two parts where these are larger.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
 
 from rushes.clock import SystemClock
-from rushes.ingest.multipart import DamagedState, Name, State, Target
-from rushes.ingest.store import StoreFull, UploadMissing
-from rushes.storage.bucket import Bucket, Part, StoreQuota
-from rushes.storage.store import ObjectMissing, StoreError
+from rushes.ingest.multipart import LEAST_PART, MIB, MOST_PARTS, USUAL_PART, Receipt, State, Target
+from rushes.ingest.s3_states import Found, Litter, StateLog, full_store, missing_upload
+from rushes.ingest.store import Piece, StoreFull, UploadMissing
+from rushes.storage.bucket import Bucket
+from rushes.storage.store import Headers, StoreError
+
+SAVE_EVERY = 2.0
+"""Seconds after which a request that is still under way stores what its full parts come to: so much is lost at most."""
+MEMORY = 16 * MIB
+"""Bytes that one writer holds: a part that fills, and as many on their way as there is room for beside it."""
+
+MOST_AT_ONCE = 4
+"""Parts on their way."""
 
 
-class StateLog:
-    """The states of one upload, as one writer stores them. Its `epoch` is above all before it."""
+class Multiparts:
+    """What the writers of one store share."""
 
-    def __init__(self, bucket: Bucket, newest: Name, older: Sequence[Name], epoch: int) -> None:
-        self.upload = newest.upload
-        self._bucket = bucket
-        self._first = self._newest = newest
-        self._epoch = epoch
-        self._old = list(older)
+    def __init__(
+        self, bucket: Bucket, litter: Litter, smallest: int = USUAL_PART, save_every: float = SAVE_EVERY
+    ) -> None:
+        self.bucket, self.litter = bucket, litter
+        self.least = min(smallest, LEAST_PART)
+        self.save_every = save_every
 
-    def first(self) -> State:
-        """The state that was the newest at first. Not to be had after `tidy`."""
-        return read_state(self._bucket, self._first)
+    def start(self, key: str) -> str:
+        """Begin a multipart upload; gives its id."""
+        check = {"ChecksumAlgorithm": "CRC32"} if self.bucket.crc32 else {}
+        with full_store():
+            return self.bucket.start(key, **object_headers(), **check)
 
-    @property
-    def has_own(self) -> bool:
-        """Whether a state of this writer counts. Until then, a late one of a writer in between may come out on top, so
-        nothing may be acknowledged."""
-        return self._newest is not self._first
-
-    def store(self, state: State) -> int:
-        """Gives the offset that is safe now."""
-        name = self._newest.next(state.offset, self._epoch)
-        self._bucket.put(str(name), state.encode())
-        self._old.append(self._newest)
-        self._newest = name
-        return state.offset
-
-    def tidy(self) -> None:
-        """Delete what is superseded. What cannot be deleted now does no harm, and the next appender finds it."""
-        with suppress(StoreError):
-            while self._old:
-                self._bucket.delete(str(self._old[0]))
-                self._old.pop(0)
-
-    def part(self, target: Target, number: int, body: bytearray) -> Part:
-        return self._bucket.upload_part(target.key, target.multipart, number, body)
+    def part(self, target: Target, number: int, body: bytes | bytearray) -> Receipt:
+        with full_store():
+            part = self.bucket.upload_part(target.key, target.multipart, number, body, checked=self.bucket.crc32)
+        return Receipt(part.etag, part.crc32)
 
 
-def read_state(bucket: Bucket, name: Name) -> State:
-    """Raises ObjectMissing."""
-    try:
-        state = State.decode(bucket.read(str(name)))
-    except DamagedState as error:
-        raise StoreError(f"{name}: {error}") from error
-    if state.offset != name.offset:
-        raise StoreError(f"{name}: it says {state.offset}")
-    return state
+def object_headers() -> dict[str, Any]:
+    return {"ContentType": Headers().content_type, "CacheControl": Headers().cache_control}
 
 
 class S3Appender:
     """Gathers a part, sends it while the next one fills, and stores states. After an error nothing more is written."""
 
-    def __init__(self, log: StateLog, state: State, save_every: float, closed: Callable[[str], None]) -> None:
-        self._log = log
+    def __init__(
+        self,
+        multiparts: Multiparts,
+        log: StateLog,
+        state: State,
+        closed: Callable[[str, Found | None], None],
+        *,
+        unproven: bool,
+    ) -> None:
+        self._multiparts, self._log, self._closed = multiparts, log, closed
+        self._unproven = unproven
+        self._flights: deque[tuple[Future[Receipt], bytearray]] = deque()
+        self._spare: bytearray | None = None
+        """Of a part that was sent: used again, so that nothing grows while one part follows the other."""
+        self._senders: ThreadPoolExecutor | None = None
+        self._clock = SystemClock()
+        self._saved = self._clock.monotonic()
+        self._target: Target = state.target
+        self._return_to(state)
+        if not self._target.multipart and state.tail:
+            # Small requests carry what fills no part again and again: the less of it the better.
+            self._target = self._fitting(max(self._multiparts.least, len(state.tail)))
+
+    def _return_to(self, state: State) -> None:
         self._target = state.target
-        self._etags = list(state.etags)
-        self._buffer = bytearray(state.tail)
+        self._owns = state.owns
+        self._receipts = list(state.receipts)
+        self._buffer = state.tail if isinstance(state.tail, bytearray) else bytearray(state.tail)
+        """Whatever is behind `_filled` is of an earlier part."""
+        self._filled = self._durable = len(self._buffer)
+        """Bytes of the buffer that a state holds too, as long as there is no part."""
         self._offset = state.offset
         """What the newest state says."""
-        self._flight: Future[Part] | None = None
-        self._sender: ThreadPoolExecutor | None = None
-        self._save_every, self._clock = save_every, SystemClock()
-        self._saved = self._clock.monotonic()
-        self._closed = closed
 
     @property
     def size(self) -> int:
-        sent = len(self._etags) + (self._flight is not None)
-        return min(sent * self._target.part_size, self._target.length) + len(self._buffer)
+        return self._target.covered(len(self._receipts) + len(self._flights)) + self._filled
 
-    def write(self, pieces: Sequence[bytes]) -> None:
+    def write(self, pieces: Sequence[Piece]) -> None:
         for piece in pieces:
             left = memoryview(piece)
             while left:
-                room = self._target.part_size - len(self._buffer)
-                self._buffer += left[:room]
+                room = self._target.part_size - self._filled
+                self._take(left[:room])
                 left = left[room:]
-                if len(self._buffer) == self._target.part_size:
+                if self._filled == self._target.part_size:
                     self._send()
+        self._save_if_due()
 
     def rollback(self) -> None:
         with suppress(StoreError, StoreFull, UploadMissing):
-            self._land()
-        state = self._log.first()
-        self._etags, self._buffer, self._flight = list(state.etags), bytearray(state.tail), None
+            self._land_all()
+        self._flights.clear()
+        multipart = self._target
+        with missing_upload(self._log.upload):
+            self._return_to(self._log.read_committed())
+        if multipart.multipart:  # stays, and so does its size of parts
+            self._target = multipart
+        self._offset = self._log.newest.offset
 
     def commit(self) -> int:
-        if self._buffer and self.size == self._target.length:
-            self._send()  # the last part, so that nothing of it has to be read back
-        self._land()
+        if self._has_last_part():
+            self._send()
+        self._land_all()
         if self.size != self._offset or not self._log.has_own:
-            self._save(self._buffer)
-        self._log.tidy()
+            self._save(self._tail())
+        self._multiparts.litter.drop(self._log.commit())
         return self._offset
 
+    def commit_if_cheap(self) -> int | None:
+        """Once as much came as would be stored again: so tails of states cost at most twice the bytes that come."""
+        new = self.size - self._offset
+        return self.commit() if new >= self._filled - new else None
+
     def close(self) -> None:
-        if self._sender is not None:
-            self._sender.shutdown(wait=False)
-        self._closed(self._log.upload)
+        if self._senders is not None:
+            self._senders.shutdown(wait=False)
+        known = None
+        if self._log.has_own and self._log.committed is self._log.newest and self.size == self._offset:
+            known = Found(self._log.newest, self._state(self._tail()))
+        self._closed(self._log.upload, known)
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _has_last_part(self) -> bool:
+        """Whether the buffer is to be sent though it may be shorter than a part: at the end of the upload, so that nothing
+        of it has to be read back; or as the first part, whose size all others will have. So a client that sends chunks of
+        5 MiB gets parts of 5 MiB, and nothing of it is stored twice."""
+        if not self._filled or self.size == self._target.length:
+            return bool(self._filled)
+        if self._target.multipart or self._filled < self._multiparts.least:
+            return False
+        self._target = self._fitting(self._filled)
+        return self._filled == self._target.part_size
+
+    def _take(self, piece: memoryview) -> None:
+        end = self._filled + len(piece)
+        if end <= len(self._buffer):
+            with memoryview(self._buffer) as view:
+                view[self._filled : end] = piece
+        else:
+            self._tail().extend(piece)
+        self._filled = end
+
+    def _tail(self) -> bytearray:
+        del self._buffer[self._filled :]
+        return self._buffer
+
+    def _fitting(self, size: int) -> Target:
+        """With parts of this size, if 10,000 of them are enough for what the usual ones would be enough for."""
+        target = self._target
+        most = target.part_size * MOST_PARTS if target.length is None else target.length
+        return replace(target, part_size=size) if size * MOST_PARTS >= most and size <= target.part_size else target
 
     def _send(self) -> None:
-        self._land()
-        body, self._buffer = self._buffer, bytearray()
-        self._sender = self._sender or ThreadPoolExecutor(1, "part")
-        number = len(self._etags) + 1
-        self._flight = self._sender.submit(self._log.part, self._target, number, body)
-        landed = len(self._etags) * self._target.part_size
-        if landed > self._offset and self._clock.monotonic() - self._saved >= self._save_every:
-            self._save(b"")  # while the part is on its way; without the tail, which may not be all of its part
+        if not self._target.multipart:
+            self._begin()
+        flights = min(MOST_AT_ONCE, max(1, MEMORY // self._target.part_size - 1))
+        while len(self._flights) >= flights:
+            self._land()
+        body, self._buffer = self._tail(), self._spare or bytearray()
+        self._filled, self._spare = 0, None
+        self._senders = self._senders or ThreadPoolExecutor(flights, "part")
+        number = len(self._receipts) + len(self._flights) + 1
+        self._flights.append((self._senders.submit(self._multiparts.part, self._target, number, body), body))
+
+    def _begin(self) -> None:
+        """Start the multipart upload, and store at once that it belongs to somebody: else a sweep might end it, and a
+        successor would start another one."""
+        self._target = replace(self._target, multipart=self._multiparts.start(self._target.key))
+        self._save(bytes(self._buffer[: self._durable]))
+
+    def _save_if_due(self) -> None:
+        """What the full parts come to; without the tail, which would be sent again and again."""
+        if self._unproven or self._clock.monotonic() - self._saved < self._multiparts.save_every:
+            return
+        while self._flights and self._flights[0][0].done():
+            self._land()
+        if self._target.covered(len(self._receipts)) > self._offset:
+            self._save(b"")
 
     def _land(self) -> None:
-        """Wait for the part on its way. An error stays: the parts behind a lost one must not count."""
-        if self._flight is None:
-            return
-        with missing_upload(self._log.upload), full_store():
-            self._etags.append(self._flight.result().etag)
-        self._flight = None
+        """Wait for the first part on its way. An error stays: the parts behind a lost one must not count. Then nothing of
+        ours is under way any more, so that no late part comes behind the right one that a successor sends."""
+        try:
+            with missing_upload(self._log.upload):
+                self._receipts.append(self._flights[0][0].result())
+        except BaseException:
+            wait([flight for flight, _ in self._flights])
+            raise
+        _, self._spare = self._flights.popleft()
+
+    def _land_all(self) -> None:
+        while self._flights:
+            self._land()
+
+    def _state(self, tail: bytes | bytearray) -> State:
+        return State(self._target, tuple(self._receipts), tail, self._owns)
 
     def _save(self, tail: bytes | bytearray) -> None:
-        with full_store():
-            self._offset = self._log.store(State(self._target, tuple(self._etags), tail))
+        self._offset = self._log.store(self._state(tail))
+        self._durable = len(tail)
         self._saved = self._clock.monotonic()
-
-
-@contextmanager
-def missing_upload(upload: str) -> Iterator[None]:
-    """Nothing of this name is in the store: the upload is not either."""
-    try:
-        yield
-    except ObjectMissing as error:
-        raise UploadMissing(upload) from error
-
-
-@contextmanager
-def full_store() -> Iterator[None]:
-    try:
-        yield
-    except StoreQuota as error:
-        raise StoreFull from error

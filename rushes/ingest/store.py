@@ -13,6 +13,9 @@ from typing import Protocol, runtime_checkable
 from rushes.errors import RushesError
 from rushes.storage.store import ObjectStore
 
+Piece = bytes | memoryview
+"""Some bytes of a body. Whoever keeps them copies them: once it has been dealt with, its memory is used again."""
+
 
 class UploadMissing(Exception):
     """No bytes, not even none, are stored under this id."""
@@ -57,16 +60,21 @@ class Appender(Protocol):
         """Stored bytes, committed or not."""
         ...
 
-    def write(self, pieces: Sequence[bytes]) -> None:
-        """Append all pieces in order. Raises StoreFull; then a part of them may be stored."""
+    def write(self, pieces: Sequence[Piece]) -> None:
+        """Append all pieces in order; none is kept. Raises StoreFull; then a part of them may be stored."""
         ...
 
     def rollback(self) -> None:
-        """Forget everything that this appender wrote, also what it committed."""
+        """Forget what was written since the last commit, or since the appender was opened."""
         ...
 
     def commit(self) -> int:
-        """Make everything written survive a crash (as far as the store promises), and give the offset."""
+        """Make everything written survive a crash (as far as the store promises), and give the offset. More may follow."""
+        ...
+
+    def commit_if_cheap(self) -> int | None:
+        """The same in the middle of a request, for a client that wants to hear how far it is. None where it would store so
+        much again that it is better done later."""
         ...
 
     def close(self) -> None: ...
@@ -74,10 +82,28 @@ class Appender(Protocol):
 
 @runtime_checkable
 class UploadStore(Protocol):
-    def create(self, upload: str, key: str, length: int) -> None:
+    def create(self, upload: str, key: str, length: int | None) -> None:
         """An upload of no bytes, which survives a crash. One that is there already is kept.
 
-        It will become the object `key` of `length` bytes, so that a store may write to that place from the start.
+        It will become the object `key` of `length` bytes, so that a store may write to that place from the start. The
+        length may become known later (`declare`). A part, which others are joined from, has a key of its own too.
+        """
+        ...
+
+    def declare(self, upload: str, length: int, fence: int = 0) -> None:
+        """The length of one that was created without it, while nobody appends. The same again: no error.
+
+        Helps the store to plan; one that was never declared is handed over as long as it is. `fence` as of `append`.
+        Raises UploadMissing, UploadBusy.
+        """
+        ...
+
+    def join(self, upload: str, parts: Sequence[str]) -> int:
+        """Give an upload the bytes of others, in their order (one may come several times), and its length with them.
+
+        All of them were created, the others are complete, and keep their bytes. May be interrupted anywhere and done
+        again; gives the length. Until it returns, what `stat` says of the upload is of no meaning. Raises UploadMissing
+        with the id that is not there (any more), StoreFull.
         """
         ...
 
@@ -85,10 +111,14 @@ class UploadStore(Protocol):
         """What is stored, and safe: this offset may be told to a client. Raises UploadMissing."""
         ...
 
-    def append(self, upload: str, fence: int = 0) -> Appender:
+    def append(self, upload: str, fence: int = 0, *, unproven: bool = False) -> Appender:
         """Raises UploadMissing, or UploadBusy where another process has it. The caller locks (`UploadLocks`).
 
-        `fence` rises with each lock: what a writer with a lower one does late never wins over one with a higher one.
+        `unproven`: nothing that is written counts (in `stat`, after a crash, for the next appender) before `commit`,
+        since the checksum that comes with it may turn out to be wrong; then comes `rollback`.
+
+        `fence` rises with each lock: what a writer with a lower one does late never wins over one with a higher one. One
+        that comes after bytes of a higher one is UploadBusy, where several processes write to the store.
         """
         ...
 

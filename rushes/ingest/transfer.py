@@ -1,133 +1,18 @@
-"""The upload itself, seen from the client: tuspy creates and finds the offset, the bytes go out over one connection."""
+"""The upload itself, seen from the client: whole or in parts, resumed where an earlier run ended."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from http import HTTPStatus
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import httpx
-from tusclient.client import TusClient
-from tusclient.exceptions import TusCommunicationError
-from tusclient.uploader.uploader import Uploader
 
-from rushes.errors import RushesError
 from rushes.ingest.answers import ASSET
 from rushes.ingest.memo import Memo, Memos, fingerprint
+from rushes.ingest.parted import PartedTransfer, begin, count_of
 from rushes.ingest.patience import Patience
-
-CHUNK = 32 * 2**20
-"""Bytes per request: many proxies refuse bodies of 100 MB, and small requests waste round trips."""
-PIECE = 256 * 1024
-_PASSING = frozenset({408, 409, 423, 425, 429, 500, 502, 503, 504})
-_GONE = frozenset({404, 410})
-
-Report = Callable[[int, int], None]
-"""Called with the bytes that are through, and the size."""
-
-
-class PushError(RushesError):
-    """The upload was not possible. `status` is the server's, or 0 where it gave none."""
-
-    @property
-    def is_refusal(self) -> bool:
-        """The server looked at the file and does not take it (RFC 9110 section 15.5.14: too large)."""
-        return self.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-
-
-class Trouble(Exception):
-    """One try failed. `status` is None where there was no answer."""
-
-    def __init__(self, text: str, status: int | None = None, content: bytes = b"") -> None:
-        super().__init__(text or f"the server answered {status}")
-        self.status = status
-        self.content = content
-
-    @property
-    def is_passing(self) -> bool:
-        """Whether trying again may help: no answer at all, or one that says so."""
-        return self.status is None or self.status in _PASSING
-
-    @property
-    def is_gone(self) -> bool:
-        return self.status in _GONE
-
-    def as_push_error(self, server: str) -> PushError:
-        if self.status is None:
-            sentence = f"{server} does not answer ({self}). Is the server running?"
-            return PushError("server_unreachable", sentence, status=0)
-        try:
-            body = json.loads(self.content)
-            return PushError(body["code"], body["detail"], status=self.status)
-        except (ValueError, KeyError, TypeError):
-            return PushError("unexpected_answer", f"{server} answered {self.status}.", status=self.status)
-
-
-@contextmanager
-def _troubles() -> Iterator[None]:
-    """What tuspy and httpx raise, as one class."""
-    try:
-        yield
-    except TusCommunicationError as error:
-        raise Trouble(str(error), error.status_code, error.response_content or b"") from error
-    except httpx.HTTPError as error:
-        raise Trouble(str(error) or type(error).__name__) from error
-
-
-class Transfer:
-    """One file on its way. tuspy speaks the protocol; the chunks go out by httpx: over one connection, with time-outs
-    (tuspy has none, so a lost network would hang it), and with progress inside a chunk."""
-
-    def __init__(self, file: Path, url: str | None, client: TusClient, http: httpx.Client) -> None:
-        self._file, self._http = file, http
-        with _troubles():
-            metadata = {"filename": file.name}
-            self._tus: Any = Uploader(file_path=str(file), url=url, client=client, metadata=metadata)
-        self.size = file.stat().st_size
-
-    @property
-    def offset(self) -> int:
-        return int(self._tus.offset)
-
-    def create(self) -> str:
-        """Make the upload at the server; gives its address."""
-        with _troubles():
-            self._tus.set_url(self._tus.create_url())
-        return str(self._tus.url)
-
-    def send_chunk(self, report: Report) -> None:
-        length = min(CHUNK, self.size - self.offset)
-        headers = {
-            **self._tus.get_headers(),
-            "Content-Type": "application/offset+octet-stream",
-            "Upload-Offset": str(self.offset),
-            "Content-Length": str(length),
-        }
-        with _troubles():
-            response = self._http.patch(self._tus.url, content=self._pieces(length, report), headers=headers)
-        if not response.is_success or "upload-offset" not in response.headers:
-            raise Trouble("", response.status_code, response.content)
-        self._tus.offset = int(response.headers["upload-offset"])
-
-    def asset(self) -> str:
-        with _troubles():
-            response = self._http.head(self._tus.url, headers=self._tus.get_headers())
-        if ASSET not in response.headers:
-            raise Trouble("", response.status_code)
-        return str(response.headers[ASSET])
-
-    def _pieces(self, left: int, report: Report) -> Iterator[bytes]:
-        sent = self.offset
-        with self._file.open("rb") as stream:
-            stream.seek(sent)
-            while left and (piece := stream.read(min(PIECE, left))):
-                yield piece
-                left, sent = left - len(piece), sent + len(piece)
-                report(sent, self.size)
+from rushes.ingest.wire import PushError, Report, Trouble, Wire, metadata_of
 
 
 @dataclass(frozen=True)
@@ -138,9 +23,10 @@ class Sender:
     http: httpx.Client
     memos: Memos
     patience: Callable[[], Patience]
-    token: str | None = None
     tell: Callable[[str], None] = lambda sentence: None
     """Called once per trouble that is waited for."""
+    parallel: int | None = None
+    """In how many parts a file goes at once; None: as its size says."""
 
     def send(self, file: Path, report: Report) -> str:
         """Upload a file, or go on where an earlier run ended. Gives the asset's id. Raises PushError, OSError."""
@@ -156,34 +42,59 @@ class Sender:
                     self.memos.forget(name)  # from the start, then
                 if not (expired or trouble.is_passing) or not patience.wait():
                     raise trouble.as_push_error(self.server) from trouble
-                self.tell(f"{trouble.as_push_error(self.server).message} Trying again.")
+                self._waiting(trouble)
                 continue
             self._check_unchanged(file, name)
             return memo.asset
+
+    def forget(self, file: Path) -> None:
+        self.memos.forget(fingerprint(file, self.server))
 
     def _check_unchanged(self, file: Path, name: str) -> None:
         if fingerprint(file, self.server) != name:
             raise PushError("file_changed", f"{file} changed while it was uploaded. Please push it again.", status=0)
 
-    def forget(self, file: Path) -> None:
-        self.memos.forget(fingerprint(file, self.server))
+    def _waiting(self, trouble: Trouble) -> None:
+        self.tell(f"{trouble.as_push_error(self.server).message} Trying again.")
 
     def _try(self, file: Path, name: str, report: Report, patience: Patience) -> Memo:
         """From the remembered offset, or from a new upload, to the end."""
+        wire = Wire(f"{self.server.rstrip('/')}/files", self.http)
         memo = self.memos.find(name)
-        transfer = Transfer(file, memo.url if memo else None, self._client(), self.http)
         if memo is None:
-            memo = self._keep(name, Memo(url=transfer.create()), patience)
-        report(transfer.offset, transfer.size)
-        while transfer.offset < transfer.size:
-            transfer.send_chunk(report)
-            patience.success()
-        return memo if memo.asset else self._keep(name, Memo(memo.url, transfer.asset()), patience)
-
-    def _keep(self, name: str, memo: Memo, patience: Patience) -> Memo:
-        self.memos.keep(name, memo, patience.clock.now())
+            memo = self._begin(file, wire)
+            self.memos.keep(name, memo, patience.clock.now())
+        if memo.parts:
+            self._send_parts(file, memo, wire, report)
+        else:
+            _send_whole(file, memo, wire, report, patience)
+        if not memo.asset:
+            memo = replace(memo, asset=wire.look(memo.url, ASSET))
+            self.memos.keep(name, memo, patience.clock.now())
         return memo
 
-    def _client(self) -> TusClient:
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        return TusClient(f"{self.server.rstrip('/')}/files", headers=headers)
+    def _begin(self, file: Path, wire: Wire) -> Memo:
+        size = file.stat().st_size
+        count = count_of(size, self.parallel)
+        if count > 1:
+            return begin(file, count, wire)
+        url, answer = wire.create({"Upload-Length": str(size), **metadata_of(file)})
+        return Memo(url, answer.headers.get(ASSET, ""))
+
+    def _send_parts(self, file: Path, memo: Memo, wire: Wire, report: Report) -> None:
+        """Each part has a patience of its own: when one of them ends, so does the push."""
+        try:
+            PartedTransfer(file, memo.parts, wire, self.patience, report).send(self._waiting)
+        except Trouble as trouble:
+            if trouble.is_gone:
+                raise  # a part has expired, and the whole with it
+            raise trouble.as_push_error(self.server) from trouble
+
+
+def _send_whole(file: Path, memo: Memo, wire: Wire, report: Report, patience: Patience) -> None:
+    size = file.stat().st_size
+    at = wire.offset(memo.url)
+    report(at, size)
+    while at < size:
+        at = wire.send(memo.url, file, at, 0, size, lambda sent: report(sent, size))
+        patience.success()

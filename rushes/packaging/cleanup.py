@@ -1,12 +1,12 @@
 """The step CLEANUP: takes an asset's pointers away (`unpublish`), its source (`original`), what lost
-attempts left (`losers`), or everything (`delete`)."""
+attempts left (`losers`), what came of a source that was not to be had (`sources`), or everything (`delete`)."""
 
 from __future__ import annotations
 
 from rushes.engine.job import Job
 from rushes.errors import StepFailure
 from rushes.model import CleanupResult
-from rushes.packaging.takedown import remove_losers, takedown, unpublish
+from rushes.packaging.takedown import remove_losers, remove_sources, takedown, unpublish
 from rushes.storage.workspace import Workspace
 
 
@@ -20,6 +20,8 @@ def run(job: Job, workspace: Workspace) -> CleanupResult:
         case "original":
             workspace.store.delete(job.source.key)
             return CleanupResult(objects=1)
+        case "sources":
+            return CleanupResult(objects=remove_sources(workspace.store, job.asset, job.tenant))
         case "losers":
             return CleanupResult(objects=remove_losers(workspace.store, job.asset, job.params["keep"]))
         case other:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rushes.keys import media_prefix, tombstone_key
+from rushes.keys import early_key, media_prefix, tombstone_key
 from rushes.packaging import pointer
 from rushes.storage.store import PRIVATE, Headers, ObjectStore, delete_all
 
@@ -17,7 +17,8 @@ def unpublish(store: ObjectStore, asset: str) -> list[str]:
 
 
 def takedown(store: ObjectStore, asset: str, tenant: str | None = None) -> list[str]:
-    """Delete an asset for good: tombstone, pointers, media, artifacts and, if the tenant is given, its sources.
+    """Delete an asset for good: tombstone, pointers, media, artifacts, what an early probe was shown and, if the tenant is
+    given, its sources.
 
     The tombstone comes first, so that no step that still runs can publish again, then the pointers, so that no
     player is led to objects that go. Safe to repeat. Returns the paths of everything that a cache may hold.
@@ -25,7 +26,7 @@ def takedown(store: ObjectStore, asset: str, tenant: str | None = None) -> list[
     store.put_bytes(tombstone_key(asset), b"deleted\n", Headers("text/plain; charset=utf-8", PRIVATE))
     purge = dict.fromkeys(unpublish(store, asset))
     public = [media_prefix(asset), f"artifacts/{asset}/"]
-    private = [f"sources/{tenant}/{asset}/"] if tenant else []
+    private = [early_key(asset), *([f"sources/{tenant}/{asset}/"] if tenant else [])]
     for _ in range(_PASSES):
         purge |= dict.fromkeys(f"/{key}" for prefix in public for key in _delete_all(store, prefix))
         for prefix in private:
@@ -41,6 +42,11 @@ def remove_losers(store: ObjectStore, asset: str, keep: Sequence[str]) -> int:
         delete_all(store, losers)
         removed += len(losers)
     return removed
+
+
+def remove_sources(store: ObjectStore, asset: str, tenant: str) -> int:
+    """Delete what lies where the sources of an asset are. Returns how much."""
+    return len(_delete_all(store, f"sources/{tenant}/{asset}/"))
 
 
 def _delete_all(store: ObjectStore, prefix: str) -> list[str]:

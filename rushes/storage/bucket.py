@@ -6,18 +6,21 @@ Names are relative to the prefix. What a server answers becomes an error of ours
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl, urlsplit
+from zlib import crc32
 
 from rushes.settings import SettingsError
 from rushes.storage.store import ObjectExists, ObjectMissing, StoreError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 _OPTIONS = {
     "endpoint_url": r"https?://.+",
@@ -26,6 +29,7 @@ _OPTIONS = {
     "conditional": "auto|yes|no",
     "timeout": r"\d{1,4}(\.\d+)?",
     "attempts": r"[1-9]\d?",
+    "checksum": "crc32|sha256",
 }
 """What may stand in the address, and how its values look."""
 BULK = 1000
@@ -59,6 +63,8 @@ class Part:
     number: int
     etag: str
     size: int
+    crc32: str = ""
+    """In base 64; only where the multipart upload was started with it."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,8 @@ class Bucket:
     (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, a profile, the machine's role), never from the address.
 
     `conditional=auto|yes|no` says whether puts can be made conditional (auto: we try it once), `timeout` the seconds
-    without a byte after which a request counts as failed, `attempts` the tries of one request.
+    without a byte after which a request counts as failed, `attempts` the tries of one request, `checksum=crc32|sha256`
+    how parts of uploads are checked (`crc32`).
     """
 
     name: str
@@ -109,6 +116,14 @@ class Bucket:
         )  # fmt: skip
         region = self.options.get("region") or "us-east-1"
         return boto3.session.Session().client("s3", endpoint_url=endpoint, region_name=region, config=config)
+
+    @property
+    def crc32(self) -> bool:
+        """Whether parts of uploads carry a CRC-32 of their own, which the store keeps. Without it, as with it, their
+        signature covers a SHA-256 that the server compares. Some servers refuse the header, so it is for Amazon only
+        unless `checksum` says otherwise."""
+        default = "sha256" if self.options.get("endpoint_url") else "crc32"
+        return self.options.get("checksum", default) == "crc32"
 
     def check(self) -> None:
         """Raises StoreRefused where the bucket is not there or not ours."""
@@ -156,22 +171,37 @@ class Bucket:
         with translated(prefix):
             pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=self.prefix + prefix)
             for page in pages:
+                _said(page, "Name", prefix)
                 for found in page.get("Contents", ()):
                     yield {**found, "Key": found["Key"].removeprefix(self.prefix)}
 
-    def copy(self, source: str, name: str, **parameters: Any) -> None:  # noqa: ANN401 - boto3's own
-        """On the server, up to 5 GB; `parameters` are CopyObject's."""
+    def copy(self, source: str, name: str, *, origin: Bucket | None = None, **parameters: Any) -> None:  # noqa: ANN401 - boto3's own
+        """On the server, up to 5 GB; `parameters` are CopyObject's. `origin`: the bucket of the source, on the same server."""
+        place = origin or self
         with translated(name):
             self.client.copy_object(
                 Bucket=self.name, Key=self.prefix + name,
-                CopySource={"Bucket": self.name, "Key": self.prefix + source}, **parameters,
+                CopySource={"Bucket": place.name, "Key": place.prefix + source}, **parameters,
             )  # fmt: skip
 
-    def presign(self, name: str, seconds: int, **parameters: Any) -> str:  # noqa: ANN401 - boto3's own
-        """An address that anyone may GET for that long. No request is made."""
+    def is_beside(self, other: Bucket) -> bool:
+        """Whether it is on the same server, which can copy from one to the other."""
+        service = ("endpoint_url", "region")
+        return all(
+            self.options.get(name, "").rstrip("/") == other.options.get(name, "").rstrip("/") for name in service
+        )
+
+    def presign(
+        self,
+        name: str,
+        seconds: int,
+        call: Literal["get_object", "upload_part", "complete_multipart_upload"] = "get_object",
+        **parameters: Any,  # noqa: ANN401 - boto3's own
+    ) -> str:
+        """An address by which anyone may make this one call for that long. No request is made."""
         with translated(name):
             values = {"Bucket": self.name, "Key": self.prefix + name, **parameters}
-            return self.client.generate_presigned_url("get_object", Params=values, ExpiresIn=seconds)
+            return self.client.generate_presigned_url(call, Params=values, ExpiresIn=seconds)
 
     # -- multipart uploads --------------------------------------------------------------------------------------------
 
@@ -179,24 +209,49 @@ class Bucket:
         """Begin a multipart upload; gives its id."""
         with translated(name):
             key = self.prefix + name
-            return self.client.create_multipart_upload(Bucket=self.name, Key=key, **parameters)["UploadId"]
+            answer = self.client.create_multipart_upload(Bucket=self.name, Key=key, **parameters)
+        return str(_said(answer, "UploadId", name))
 
     def upload_part(
         self,
         name: str,
         upload: str,
         number: int,
-        body: bytes | bytearray | IO[bytes],
+        body: bytes | bytearray,
+        *,
+        checked: bool = False,
         **parameters: Any,  # noqa: ANN401 - boto3's own
     ) -> Part:
-        """All parts but the last one have at least 5 MiB."""
+        """All parts but the last one have at least 5 MiB. `checked`: with a CRC-32, which the multipart upload was
+        started with (`ChecksumAlgorithm`); raises StoreError where the store says that it has another one."""
+        sum_ = b64encode(crc32(body).to_bytes(4, "big")).decode() if checked else ""
+        check: dict[str, Any] = {"ChecksumCRC32": sum_} if checked else {}
         with translated(name):
             answer = self.client.upload_part(
                 Bucket=self.name, Key=self.prefix + name, UploadId=upload, PartNumber=number,
-                Body=body, **parameters,  # type: ignore[arg-type] # the stubs do not know that a bytearray will do
+                Body=body, **check, **parameters,  # type: ignore[arg-type] # the stubs do not know that a bytearray will do
             )  # fmt: skip
-        size = len(body) if isinstance(body, bytes | bytearray) else body.tell()
-        return Part(number, answer["ETag"], size)
+        if checked and answer.get("ChecksumCRC32", sum_) != sum_:
+            raise StoreError(f"{name}: part {number} was stored with another checksum than it was sent with")
+        return Part(number, answer["ETag"], len(body), sum_)
+
+    def copy_part(  # noqa: PLR0913 - they are UploadPartCopy's
+        self, name: str, upload: str, number: int, source: str, etag: str, span: range, origin: Bucket | None = None
+    ) -> Part:  # fmt: skip
+        """A part made by the server from the bytes `span` of another object, at least 5 MiB of them. Raises
+        ObjectMissing where the source is gone or replaced, or the upload is gone. `origin` as in `copy`."""
+        place = origin or self
+        try:
+            with translated(name):
+                answer = self.client.upload_part_copy(
+                    Bucket=self.name, Key=self.prefix + name, UploadId=upload, PartNumber=number,
+                    CopySource={"Bucket": place.name, "Key": place.prefix + source}, CopySourceIfMatch=etag,
+                    CopySourceRange=f"bytes={span[0]}-{span[-1]}",
+                )  # fmt: skip
+        except ObjectExists as error:
+            raise ObjectMissing(f"{source}: the object was replaced while it was being copied") from error
+        made = _said(answer, "CopyPartResult", name)
+        return Part(number, _said(made, "ETag", name), len(span), made.get("ChecksumCRC32", ""))
 
     def parts(self, name: str, upload: str) -> Sequence[Part]:
         """Raises ObjectMissing where the upload was completed or aborted."""
@@ -205,8 +260,9 @@ class Bucket:
                 Bucket=self.name, Key=self.prefix + name, UploadId=upload
             )
             return [
-                Part(found["PartNumber"], found["ETag"], found["Size"])
+                Part(found["PartNumber"], found["ETag"], found["Size"], found.get("ChecksumCRC32", ""))
                 for page in pages
+                if _said(page, "UploadId", name)
                 for found in page.get("Parts", ())
             ]
 
@@ -214,7 +270,7 @@ class Bucket:
         with translated(name):
             self.client.complete_multipart_upload(
                 Bucket=self.name, Key=self.prefix + name, UploadId=upload,
-                MultipartUpload={"Parts": [{"PartNumber": part.number, "ETag": part.etag} for part in parts]},
+                MultipartUpload={"Parts": [_completed(part) for part in parts]},
             )  # fmt: skip
 
     def abort(self, name: str, upload: str) -> None:
@@ -228,8 +284,22 @@ class Bucket:
                 Bucket=self.name, Prefix=self.prefix + prefix
             )
             for page in pages:
+                _said(page, "Bucket", prefix)
                 for found in page.get("Uploads", ()):
                     yield {**found, "Key": found["Key"].removeprefix(self.prefix)}
+
+
+def _said(answer: Mapping[str, Any], field: str, name: str) -> Any:  # noqa: ANN401 - boto3's own
+    """What every whole answer says. boto3 takes one whose body was cut off at its beginning for an empty one, and so a
+    listing that broke off for a bucket without objects."""
+    if field not in answer:
+        raise StoreError(f"{name}: the object store broke off its answer")
+    return answer[field]
+
+
+def _completed(part: Part) -> CompletedPartTypeDef:
+    named: CompletedPartTypeDef = {"PartNumber": part.number, "ETag": part.etag}
+    return {**named, "ChecksumCRC32": part.crc32} if part.crc32 else named
 
 
 _KINDS: dict[type[StoreError], frozenset[str]] = {

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from rushes.engine.early import EARLY_PROBE
 from rushes.engine.job import Job
 from rushes.ffmpeg.probe import probe
-from rushes.model import ProbeResult
+from rushes.model import ProbeResult, Skipped
 from rushes.storage.workspace import Workspace
+from rushes.transcoder import early
 from rushes.transcoder.ladder import plan
 from rushes.transcoder.limits import check
 
 
-def run(job: Job, workspace: Workspace) -> ProbeResult:
+def run(job: Job, workspace: Workspace) -> ProbeResult | Skipped:
     """Facts of the source, and the ladder planned from them.
 
     Raises StepFailure for what is no video of ours, and for what is over the profile's limits.
     """
+    if job.key == EARLY_PROBE:
+        return early.run(job, workspace)
     path = workspace.source(job)
     facts = probe(path, workspace.tools)
     check(facts, job.profile.limits)

@@ -26,6 +26,7 @@ from rushes.errors import Blame, StepFailure
 from rushes.ffmpeg.meter import metered
 from rushes.model import Result
 from rushes.noun import Noun
+from rushes.states import Pool
 from rushes.storage.open import open_store
 from rushes.storage.store import ObjectMissing, ObjectStore, StoreError
 from rushes.storage.workspace import Workspace
@@ -46,7 +47,8 @@ def main() -> None:
     talk = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
     for kind in KINDS.values():
-        importlib.import_module(kind.module)
+        if kind.pool is not Pool.PULL:  # its HTTP client takes longer to import than the rest, and a pull has time
+            importlib.import_module(kind.module)
     _say(talk, Ready())
     opened = functools.cache(open_store)  # a remote store is opened once: its connections stay warm too
     for line in sys.stdin:

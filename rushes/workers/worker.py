@@ -23,7 +23,7 @@ from rushes.clock import Clock, SystemClock
 from rushes.engine.job import Job, ToolSettings
 from rushes.engine.kinds import KINDS
 from rushes.errors import OPERATOR_REASONS, Blame, StepFailure
-from rushes.states import Pool
+from rushes.states import Pool, StepKind
 from rushes.storage.open import open_store
 from rushes.storage.workspace import Workspace
 from rushes.workers.attempt import Attempt, Ended, Lost, failed
@@ -37,6 +37,8 @@ from rushes.workers.scratch import own_scratch
 LIGHT = (Pool.IO, Pool.PUBLISH)
 """Pools of short steps; they have slots of their own, so that no encode keeps a fresh upload from being looked at."""
 LIGHT_SLOTS = 2
+APART = (*LIGHT, Pool.PULL)
+"""Pools that take no slot of the heavy ones: a pull waits for a network, perhaps for hours."""
 LOOK_EVERY = 2.0
 """Seconds between looks without a ring."""
 RECONCILE_EVERY = 2.5
@@ -65,6 +67,8 @@ class Plant:
     """Bytes that must be free on the scratch disk before a step is claimed."""
     drain: float = 0.0
     """Seconds that running steps get to end when the worker is stopped; those that do not are given back."""
+    pull_slots: int = 4
+    """Pulls at a time, beside everything else."""
     clock: Clock = field(default_factory=SystemClock)
 
 
@@ -74,7 +78,8 @@ class Worker:
     def __init__(self, plant: Plant, pools: Sequence[Pool], slots: int) -> None:
         self._plant = plant
         self._light = [pool for pool in pools if pool in LIGHT]
-        self._heavy = [pool for pool in pools if pool not in LIGHT]
+        self._pulls: list[Pool] = [pool for pool in pools if pool is Pool.PULL]
+        self._heavy = [pool for pool in pools if pool not in APART]
         self._slots = slots
         self._scratch = plant.scratch / plant.name
         environment = passed_on(os.environ, plant.storage)
@@ -93,7 +98,8 @@ class Worker:
 
     async def _run(self) -> None:
         self._children.warm()
-        shares = [(self._light, LIGHT_SLOTS), (self._heavy, self._slots)]
+        pulls = self._plant.pull_slots
+        shares = [(self._light, LIGHT_SLOTS), (self._pulls, pulls), (self._heavy, self._slots)]
         dispatchers = [asyncio.create_task(self._dispatch(pools, slots)) for pools, slots in shares if pools]
         loops = (self._stopping.wait, self._listen, self._reconcile, self._reach.watch)
         background = [asyncio.create_task(loop()) for loop in loops]
@@ -163,7 +169,11 @@ class Worker:
         round to speak before they are taken for dead.
         """
         # A worker that starts after a time without a database must not be the first to judge either.
-        pools, last, waited = [*self._light, *self._heavy], self._plant.clock.now() - 3 * RECONCILE_EVERY, False
+        pools, last, waited = (
+            [*self._light, *self._pulls, *self._heavy],
+            self._plant.clock.now() - 3 * RECONCILE_EVERY,
+            False,
+        )
         for turn in count():
             await _outlast(lambda: self._plant.pipeline.report(self._plant.name, pools, self._slots))
             waited = not waited and self._plant.clock.now() - last > 2 * RECONCILE_EVERY
@@ -293,7 +303,8 @@ class Worker:
 
     async def _in_child(self, job: Job) -> Ended:
         scratch = self._scratch / f"{job.step_id}-{job.fence}"
-        order = Order(job=job, scratch=scratch, storage=self._plant.storage, tools=self._plant.tools)
+        tools = tools_for(job.kind, self._plant.tools)
+        order = Order(job=job, scratch=scratch, storage=self._plant.storage, tools=tools)
         child = await self._children.take()
         try:
             return await Attempt(self._plant.pipeline, child, order, self._plant.heartbeat).run()
@@ -332,6 +343,14 @@ async def _outlast(action: Callable[[], T]) -> T:
             log.warning("the catalog did not answer (%s); trying again in %.1f s", error, delay)
             await asyncio.sleep(delay)
             delay = min(5.0, delay * 2)
+
+
+def tools_for(kind: StepKind, tools: ToolSettings) -> ToolSettings:
+    """A pull has a time limit of its own, and nobody else needs to know what it is told."""
+    if kind is not StepKind.PULL:
+        return tools.model_copy(update={"pull": None})
+    wall = tools.pull.seconds if tools.pull else tools.limits.wall
+    return tools.model_copy(update={"limits": tools.limits.model_copy(update={"wall": wall})})
 
 
 async def _ended(tasks: Iterable[asyncio.Task[Any]]) -> None:

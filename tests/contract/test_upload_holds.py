@@ -14,7 +14,7 @@ from rushes.catalog.database import Database, DatabaseUnavailable
 from rushes.catalog.holds import Held, Wanted
 from rushes.catalog.records import Upload
 from rushes.ingest.fleet import FleetHolds, Pace
-from rushes.ingest.hold import Hold, Locked
+from rushes.ingest.hold import Hold, Holds, Locked
 from rushes.keys import new_id
 from rushes.model import Asset
 from tests.contract.shop import Shop
@@ -42,54 +42,87 @@ def take(shop: Shop, upload: str, owner: str, wanted: Wanted = Wanted.IF_SILENT)
 
 
 def test_one_owner_at_a_time_and_the_fence_rises(shop: Shop, upload: str) -> None:
-    assert take(shop, upload, "a") == 1
+    fence = take(shop, upload, "a")
+    assert fence > 0
     assert take(shop, upload, "b") == 0
-    assert shop.catalog.has_hold(upload, "a", 1)
-    shop.catalog.release_hold(upload, "a", 1)
-    assert not shop.catalog.has_hold(upload, "a", 1)
-    assert take(shop, upload, "b") == 2
+    assert shop.catalog.has_hold(upload, "a", fence)
+    shop.catalog.release_hold(upload, "a", fence)
+    assert not shop.catalog.has_hold(upload, "a", fence)
+    assert take(shop, upload, "b") == fence + 1
+
+
+async def test_the_fence_is_above_what_one_process_alone_gave_before(shop: Shop, upload: str) -> None:
+    async with Holds().claim(upload) as hold:
+        before = hold.fence
+    # Given the clock of that process, and a catalog whose rows are new, or come back from an old backup
+    shop.clock.advance(before / 1000 - shop.clock.now() + 1)
+    first = take(shop, upload, "a")
+    assert first > before
+    shop.catalog.release_hold(upload, "a", first)
+    shop.clock.advance(86_400)
+    assert take(shop, upload, "b") == int(shop.clock.now() * 1000)
+
+
+def test_a_clock_that_goes_back_lowers_no_fence(shop: Shop, upload: str) -> None:
+    fence = take(shop, upload, "a")
+    shop.catalog.release_hold(upload, "a", fence)
+    shop.clock.advance(-86_400)
+    assert take(shop, upload, "b") == fence + 1
 
 
 def test_a_lease_that_is_not_renewed_can_be_taken(shop: Shop, upload: str) -> None:
-    take(shop, upload, "a")
+    fence = take(shop, upload, "a")
     shop.clock.advance(LEASE - 0.1)
     assert take(shop, upload, "b") == 0
     shop.clock.advance(0.2)
     assert shop.catalog.ask_for_hold(upload, Wanted.IF_SILENT) is None
-    assert shop.catalog.has_hold(upload, "a", 1)  # as long as nobody took it, nobody else has written
-    assert take(shop, upload, "b") == 2
+    assert shop.catalog.has_hold(upload, "a", fence)  # as long as nobody took it, nobody else has written
+    assert take(shop, upload, "b") == fence + 1
     # And its late owner can neither renew nor release what is another's
-    assert shop.catalog.renew_holds("a", LEASE, {upload: Held(1, 0.0)}) == {}
-    shop.catalog.release_hold(upload, "a", 1)
-    assert shop.catalog.has_hold(upload, "b", 2)
+    assert shop.catalog.renew_holds("a", LEASE, {upload: Held(fence, 0.0)}) == {}
+    shop.catalog.release_hold(upload, "a", fence)
+    assert shop.catalog.has_hold(upload, "b", fence + 1)
 
 
 def test_renewing_keeps_the_lease_and_tells_once_what_others_want(shop: Shop, upload: str) -> None:
-    take(shop, upload, "a")
-    assert shop.catalog.renew_holds("a", LEASE, {upload: Held(1, 0.0)}) == {upload: Wanted.NO}
+    fence = take(shop, upload, "a")
+    assert shop.catalog.renew_holds("a", LEASE, {upload: Held(fence, 0.0)}) == {upload: Wanted.NO}
     take(shop, upload, "b", Wanted.AT_ONCE)
     take(shop, upload, "c", Wanted.IF_SILENT)
     shop.clock.advance(LEASE - 1)
-    assert shop.catalog.renew_holds("a", LEASE, {upload: Held(1, 0.0)}) == {upload: Wanted.AT_ONCE}
+    assert shop.catalog.renew_holds("a", LEASE, {upload: Held(fence, 0.0)}) == {upload: Wanted.AT_ONCE}
     shop.clock.advance(LEASE - 1)
-    assert shop.catalog.renew_holds("a", LEASE, {upload: Held(1, 0.0)}) == {upload: Wanted.NO}
+    assert shop.catalog.renew_holds("a", LEASE, {upload: Held(fence, 0.0)}) == {upload: Wanted.NO}
+
+
+def test_between_two_renewals_a_holder_can_hear_that_somebody_waits(shop: Shop, upload: str) -> None:
+    other = open_upload(shop.catalog, shop.clock.now())
+    fence = take(shop, upload, "a")
+    take(shop, other, "b")
+    assert shop.catalog.wanted_holds("a") == {}
+    take(shop, upload, "c", Wanted.IF_SILENT)
+    take(shop, other, "c", Wanted.AT_ONCE)
+    # It is heard as often as it is asked for, until the next renewal
+    assert [shop.catalog.wanted_holds("a") for _ in range(2)] == [{upload: Wanted.IF_SILENT}] * 2
+    shop.catalog.renew_holds("a", LEASE, {upload: Held(fence, 0.0)})
+    assert shop.catalog.wanted_holds("a") == {}
 
 
 def test_those_who_wait_hear_how_long_the_holder_has_been_silent(shop: Shop, upload: str) -> None:
     assert shop.catalog.ask_for_hold(upload, Wanted.IF_SILENT) is None
-    take(shop, upload, "a")
+    fence = take(shop, upload, "a")
     shop.clock.advance(1)
-    shop.catalog.renew_holds("a", LEASE, {upload: Held(1, 0.5)})
+    shop.catalog.renew_holds("a", LEASE, {upload: Held(fence, 0.5)})
     shop.clock.advance(2)
     assert shop.catalog.ask_for_hold(upload, Wanted.IF_SILENT) == pytest.approx(2.5)
     assert shop.catalog.take_hold(upload, "b", LEASE, Wanted.IF_SILENT).silence == pytest.approx(2.5)
-    assert shop.catalog.renew_holds("a", LEASE, {upload: Held(1, 0.5)}) == {upload: Wanted.IF_SILENT}
+    assert shop.catalog.renew_holds("a", LEASE, {upload: Held(fence, 0.5)}) == {upload: Wanted.IF_SILENT}
 
 
 def test_the_row_goes_with_the_upload(shop: Shop, upload: str) -> None:
-    take(shop, upload, "a")
+    fence = take(shop, upload, "a")
     shop.catalog.terminate_upload(upload)
-    shop.catalog.release_hold(upload, "a", 1)
+    shop.catalog.release_hold(upload, "a", fence)
     with shop.database.read() as tx:
         assert tx.all("SELECT * FROM upload_holds") == []
 
@@ -162,11 +195,17 @@ async def holder(catalog: Catalog) -> AsyncIterator[tuple[str, asyncio.Task[str]
     await asyncio.gather(task, return_exceptions=True)
 
 
+def fence_of(process: Process) -> int:
+    ((_, lease),) = process.holds._leases.items()
+    return lease.hold.fence
+
+
 async def test_a_silent_holder_gives_way_to_another_process(catalog: Catalog, holder) -> None:
-    upload, task, _ = holder
+    upload, task, process = holder
+    before = fence_of(process)
     await asyncio.sleep(PACE.stalled)
     async with Process(catalog).holds.claim(upload) as hold:
-        assert hold.fence == 2
+        assert hold.fence == before + 1
         assert task.done()
         assert await task == "gave way"
 
@@ -214,10 +253,11 @@ async def test_the_lease_outlives_its_seconds_while_it_is_renewed(catalog: Catal
 async def test_a_dead_process_loses_its_lease_and_may_not_acknowledge(catalog: Catalog, holder) -> None:
     upload, task, process = holder
     # Given a process that is stopped for longer than its lease
+    before = fence_of(process)
     process.holds._renewing.cancel()
     await asyncio.sleep(PACE.stalled)
     async with Process(catalog).holds.claim(upload) as hold:
-        assert hold.fence == 2
+        assert hold.fence == before + 1
         assert not task.done()
         # When it goes on
         process.holds._keep_renewing()

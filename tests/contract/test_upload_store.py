@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import time
@@ -13,7 +14,7 @@ from rushes.ingest.local import LocalUploadStore, Sync
 from rushes.ingest.memory import MemoryUploadStore
 from rushes.ingest.s3 import S3UploadStore
 from rushes.ingest.store import Appender, StoreFull, UploadBusy, UploadMissing, UploadStore
-from rushes.keys import new_id
+from rushes.keys import new_id, part_key
 from rushes.storage.bucket import Bucket
 from rushes.storage.local import LocalStore
 from rushes.storage.s3 import S3Store
@@ -70,13 +71,21 @@ def small_store(request: pytest.FixtureRequest, tmp_path: Path) -> UploadStore:
     return LocalUploadStore(tmp_path / "uploads", reserve=whole + 2**40)
 
 
-def append(store: UploadStore, *pieces: bytes) -> int:
-    appender = store.append(ID)
+def append(store: UploadStore, *pieces: bytes, upload: str = ID, unproven: bool = False) -> int:
+    appender = store.append(upload, unproven=unproven)
     try:
         appender.write(pieces)
         return appender.commit()
     finally:
         appender.close()
+
+
+def part(store: UploadStore, number: int, data: bytes, *, length: bool = True) -> str:
+    """A complete upload that others may be joined from."""
+    name = new_id(1_750_000_000.0, 100 + number)
+    store.create(name, part_key("default", name), len(data) if length else None)
+    append(store, data, upload=name)
+    return name
 
 
 def content(store: UploadStore, objects: ObjectStore) -> bytes:
@@ -261,6 +270,194 @@ def test_a_full_store_says_so_and_the_offset_stays_true(small_store: UploadStore
     assert left == small_store.stat(ID).size <= 1000
 
 
+def test_taking_back_goes_no_further_than_the_last_commit(store: UploadStore, objects: ObjectStore) -> None:
+    # Given bytes that a client has been told of, and more behind them
+    store.create(ID, KEY, 6)
+    appender = store.append(ID)
+    appender.write([b"abc"])
+    assert appender.commit() == 3
+    appender.write([b"xyz"])
+    # When these are taken back / Then those stay
+    appender.rollback()
+    assert appender.size == 3
+    appender.write([b"def"])
+    assert appender.commit() == 6
+    appender.close()
+    assert content(store, objects) == b"abcdef"
+
+
+# -- lengths that become known later ----------------------------------------------------------------------------------
+
+
+def test_the_length_may_become_known_at_any_time(store: UploadStore, objects: ObjectStore) -> None:
+    store.create(ID, KEY, None)
+    append(store, b"abc")
+    store.declare(ID, 6)
+    store.declare(ID, 6)
+    assert store.stat(ID).size == 3
+    assert append(store, b"def") == 6
+    assert content(store, objects) == b"abcdef"
+
+
+def test_an_upload_of_some_parts_whose_length_is_said_at_its_end(store: UploadStore, objects: ObjectStore) -> None:
+    data = random.Random(4).randbytes(2 * PART + 999)
+    store.create(ID, KEY, None)
+    append(store, data[: PART + 5])
+    append(store, data[PART + 5 :])
+    store.declare(ID, len(data))
+    assert store.stat(ID).size == len(data)
+    assert content(store, objects) == data
+
+
+def test_what_was_never_declared_is_handed_over_as_long_as_it_is(store: UploadStore, objects: ObjectStore) -> None:
+    store.create(ID, KEY, None)
+    append(store, b"abc")
+    assert content(store, objects) == b"abc"
+
+
+def test_a_length_cannot_be_said_of_what_is_not_there(store: UploadStore) -> None:
+    with pytest.raises(UploadMissing):
+        store.declare(OTHER, 3)
+
+
+# -- bytes that must prove right --------------------------------------------------------------------------------------
+
+
+def test_unproven_bytes_count_once_they_are_committed(store: UploadStore, objects: ObjectStore) -> None:
+    store.create(ID, KEY, 9)
+    append(store, b"abc")
+    appender = store.append(ID, unproven=True)
+    appender.write([b"de", b"f"])
+    assert appender.size == 6
+    assert store.stat(ID).size == 3
+    assert appender.commit() == 6
+    assert store.stat(ID).size == 6
+    appender.close()
+    assert append(store, b"ghi", unproven=True) == 9
+    assert content(store, objects) == b"abcdefghi"
+
+
+def test_unproven_bytes_that_are_taken_back_leave_no_trace(store: UploadStore, objects: ObjectStore) -> None:
+    store.create(ID, KEY, 6)
+    append(store, b"abc", unproven=True)
+    appender = store.append(ID, unproven=True)
+    appender.write([b"xyz"])
+    appender.rollback()
+    assert appender.commit() == 3
+    appender.close()
+    assert store.stat(ID).size == 3
+    assert append(store, b"def") == 6
+    assert content(store, objects) == b"abcdef"
+
+
+def test_unproven_bytes_of_an_appender_that_is_just_closed_do_not_count(
+    store: UploadStore, objects: ObjectStore
+) -> None:
+    store.create(ID, KEY, 6)
+    append(store, b"abc")
+    appender = store.append(ID, unproven=True)
+    appender.write([b"xyz"])
+    appender.close()
+    assert store.stat(ID).size == 3
+    assert append(store, b"def") == 6
+    assert content(store, objects) == b"abcdef"
+
+
+def test_whole_parts_of_unproven_bytes_are_taken_back_too(store: UploadStore, objects: ObjectStore) -> None:
+    data = random.Random(5).randbytes(3 * PART)
+    store.create(ID, KEY, len(data))
+    append(store, data[:10], unproven=True)
+    appender = store.append(ID, unproven=True)
+    appender.write([bytes(PART), bytes(PART)])
+    assert store.stat(ID).size == 10
+    appender.rollback()
+    assert appender.commit() == 10
+    appender.close()
+    assert append(store, data[10:], unproven=True) == len(data)
+    assert content(store, objects) == data
+
+
+# -- joining ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_upload_is_joined_from_others_which_keep_their_bytes(store: UploadStore, objects: ObjectStore) -> None:
+    one, two = part(store, 1, b"abc"), part(store, 2, b"defgh")
+    store.create(ID, KEY, None)
+    assert store.join(ID, [one, two]) == 8
+    assert store.stat(ID).size == 8
+    assert content(store, objects) == b"abcdefgh"
+    store.create(OTHER, "sources/default/asset/2", 11)
+    assert store.join(OTHER, [two, one, one]) == 11
+    store.hand_over(OTHER, objects, "sources/default/asset/2")
+    assert objects.read("sources/default/asset/2") == b"defghabcabc"
+
+
+def test_joining_may_be_repeated(store: UploadStore, objects: ObjectStore) -> None:
+    one = part(store, 1, b"abc")
+    store.create(ID, KEY, 3)
+    assert store.join(ID, [one]) == 3
+    assert store.join(ID, [one]) == 3
+    assert content(store, objects) == b"abc"
+    store.remove(ID)
+    store.remove(one)
+    assert ids(store) == []
+    assert objects.read(KEY) == b"abc"
+
+
+def test_large_parts_of_uneven_size_are_joined(store: UploadStore, objects: ObjectStore) -> None:
+    data = random.Random(6).randbytes(4 * PART + 77)
+    cuts = [0, PART + 3, PART + 4, 3 * PART, len(data)]
+    names = [part(store, at, data[cuts[at] : cuts[at + 1]], length=at % 2 == 0) for at in range(4)]
+    store.create(ID, KEY, len(data))
+    assert store.join(ID, names) == len(data)
+    assert content(store, objects) == data
+
+
+def test_parts_of_nothing_are_joined_to_something(store: UploadStore, objects: ObjectStore) -> None:
+    nothing, something = part(store, 1, b""), part(store, 2, b"abc")
+    store.create(ID, KEY, 3)
+    assert store.join(ID, [nothing, something, nothing]) == 3
+    assert content(store, objects) == b"abc"
+
+
+def test_parts_of_nothing_are_joined_to_nothing(store: UploadStore, objects: ObjectStore) -> None:
+    store.create(ID, KEY, 0)
+    assert store.join(ID, [part(store, 1, b"")]) == 0
+    assert content(store, objects) == b""
+
+
+def test_a_part_that_is_gone_is_named(store: UploadStore) -> None:
+    one = part(store, 1, b"abc")
+    store.create(ID, KEY, None)
+    with pytest.raises(UploadMissing) as caught:
+        store.join(ID, [one, OTHER])
+    assert caught.value.args == (OTHER,)
+
+
+def test_a_part_that_was_sent_with_checksums_is_joined_as_far_as_it_is_proven(
+    store: UploadStore, objects: ObjectStore
+) -> None:
+    one = new_id(1_750_000_000.0, 50)
+    store.create(one, part_key("default", one), 3)
+    append(store, b"abc", upload=one, unproven=True)
+    store.create(ID, KEY, 3)
+    assert store.join(ID, [one]) == 3
+    assert content(store, objects) == b"abc"
+
+
+def test_a_full_store_does_not_join(small_store: UploadStore) -> None:
+    one = new_id(1_750_000_000.0, 50)
+    small_store.create(one, part_key("default", one), None)
+    with pytest.raises(StoreFull):
+        append(small_store, b"x" * 2000, upload=one)
+    small_store.create(ID, KEY, None)
+    size = small_store.stat(one).size
+    if size:
+        with pytest.raises(StoreFull):
+            small_store.join(ID, [one] * 2)
+    assert small_store.stat(one).size == size
+
+
 # -- the store in a bucket alone --------------------------------------------------------------------------------------
 
 
@@ -291,6 +488,7 @@ def test_removing_ends_the_multipart_upload(bucket: Bucket) -> None:
 def test_a_sweep_ends_multipart_uploads_that_nothing_names_once_they_are_old(bucket: Bucket) -> None:
     store = S3UploadStore(bucket, smallest_part=PART)
     store.create(ID, KEY, PART + 1)
+    append(store, bytes(PART))
     bucket.start("sources/default/orphan/1")
     bucket.start("media/of/others/1")
     assert store.sweep(time.time() - 3600) == 0
@@ -311,10 +509,11 @@ def test_a_part_of_other_bytes_is_refused_by_the_store_itself(bucket: Bucket) ->
 def test_an_upload_whose_multipart_upload_was_ended_by_others_is_missing(bucket: Bucket) -> None:
     store = S3UploadStore(bucket, smallest_part=PART)
     store.create(ID, KEY, PART + 1)
+    append(store, bytes(PART))
     (found,) = bucket.uploads("")
     bucket.abort(KEY, found["UploadId"])
     with pytest.raises(UploadMissing):
-        append(store, bytes(PART + 1))
+        append(store, bytes(1))
 
 
 # -- the local store alone --------------------------------------------------------------------------------------------
@@ -377,6 +576,28 @@ def test_the_offset_is_told_only_of_bytes_on_the_disk(tmp_path: Path, monkeypatc
     assert len(synced) == 1
 
 
+def test_bytes_that_come_while_the_disk_is_waited_for_are_not_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an appender that goes on writing while others ask
+    store = LocalUploadStore(tmp_path)
+    store.create(ID, KEY, 9)
+    file = tmp_path / ID
+    file.write_bytes(b"abc")
+    on_disk: list[int] = []
+
+    def flush(_: int) -> None:
+        on_disk.append(file.stat().st_size)
+        with file.open("ab") as stream:
+            stream.write(b"def")
+
+    monkeypatch.setattr(os, "fdatasync", flush)
+    # Then only what was there before is told of, and the rest once it is safe too
+    for told in (3, 6):
+        assert store.stat(ID).size == told
+        assert on_disk[-1] == told
+
+
 def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.writev
     monkeypatch.setattr(os, "writev", lambda fd, pieces: real(fd, [pieces[0][:2]]))
@@ -401,3 +622,117 @@ def test_a_disk_that_fills_in_the_middle_keeps_what_fitted(tmp_path: Path, monke
     with pytest.raises(StoreFull):
         append(store, b"abcdefgh")
     assert store.stat(ID).size == 4
+
+
+def test_a_killed_request_with_a_checksum_leaves_bytes_that_do_not_count(tmp_path: Path) -> None:
+    # Given bytes behind those that are proven, as a killed process leaves them
+    store, objects = LocalUploadStore(tmp_path / "uploads"), LocalStore(tmp_path / "objects")
+    store.create(ID, KEY, 6)
+    append(store, b"abc", unproven=True)
+    with (tmp_path / "uploads" / ID).open("ab") as stream:
+        stream.write(b"never proven")
+    # Then they are not told of, not joined, and the next request writes in their place, with a checksum or without
+    assert store.stat(ID).size == 3
+    store.create(OTHER, KEY, None)
+    assert store.join(OTHER, [ID, ID]) == 6
+    store.append(ID, unproven=True).close()
+    assert (tmp_path / "uploads" / ID).read_bytes() == b"abc"
+    with (tmp_path / "uploads" / ID).open("ab") as stream:
+        stream.write(b"never proven")
+    assert append(store, b"def") == 6
+    assert content(store, objects) == b"abcdef"
+    store.remove(ID)
+    assert sorted(path.name for path in (tmp_path / "uploads").iterdir()) == [OTHER]
+
+
+def test_bytes_that_were_never_proven_do_not_become_part_of_the_source(tmp_path: Path) -> None:
+    # Given an upload whose length became known after a kill in the middle of a body with a checksum
+    for name in (ID, OTHER):
+        store, objects = LocalUploadStore(tmp_path / "uploads"), LocalStore(tmp_path / "objects")
+        store.create(name, KEY, None)
+        append(store, b"abc", upload=name, unproven=True)
+        with (tmp_path / "uploads" / name).open("ab") as stream:
+            stream.write(b"never proven")
+        store.declare(name, 3)
+    # When it is handed over, by renaming or by copying / Then the source has the proven bytes alone
+    assert content(store, objects) == b"abc"
+    assert objects.head(KEY).size == 3
+    copies: dict[str, bytes] = {}
+
+    class Plain:
+        def put_file(self, key: str, path: Path) -> None:
+            copies[key] = path.read_bytes()
+
+    store.hand_over(OTHER, Plain(), KEY)  # type: ignore[arg-type] # put_file is all that is used
+    assert copies == {KEY: b"abc"}
+
+
+@pytest.mark.parametrize("left", [b"", b"0000000000000000003", b"\0" * 20])
+def test_a_note_that_was_not_written_to_its_end_says_nothing(tmp_path: Path, left: bytes) -> None:
+    # Given the note of a process that was killed before a byte of its body could be written
+    store = LocalUploadStore(tmp_path)
+    store.create(ID, KEY, 6)
+    append(store, b"abcde")
+    (tmp_path / f"{ID}.proven").write_bytes(left)
+    # Then all bytes count
+    assert store.stat(ID).size == 5
+    assert append(store, b"f", unproven=True) == 6
+
+
+def test_without_checksums_there_is_no_note(tmp_path: Path) -> None:
+    store = LocalUploadStore(tmp_path)
+    store.create(ID, KEY, 6)
+    append(store, b"abc", unproven=True)
+    append(store, b"d")
+    assert [path.name for path in tmp_path.iterdir()] == [ID]
+    assert store.stat(ID).size == 4
+
+
+def test_what_killed_joins_and_removals_left_is_swept_once_it_is_old(tmp_path: Path) -> None:
+    store = LocalUploadStore(tmp_path)
+    store.create(ID, KEY, 3)
+    append(store, b"abc", unproven=True)
+    for name in (f"{OTHER}-0a1b2c3d.joining", f"{OTHER}.proven"):
+        (tmp_path / name).write_bytes(b"left")
+    assert store.sweep(time.time() - 3600) == 0
+    assert store.sweep(time.time() + 3600) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == [ID, f"{ID}.proven"]
+    assert ids(store) == [ID]
+
+
+def test_a_disk_that_fills_while_joining_leaves_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object, **rest: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    store = LocalUploadStore(tmp_path)
+    one = part(store, 1, b"abc")
+    store.create(ID, KEY, 3)
+    monkeypatch.setattr(os, "copy_file_range", full)
+    with pytest.raises(StoreFull):
+        store.join(ID, [one])
+    assert ids(store) == [ID, one]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("done", [0, 2])
+@pytest.mark.parametrize("says", [errno.EXDEV, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, 0])
+def test_a_file_system_that_cannot_copy_ranges_is_copied_by_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: int, done: int
+) -> None:
+    real, calls = os.copy_file_range, []
+
+    def unable(source: int, target: int, count: int, offset_src: int) -> int:
+        calls.append(count)
+        if len(calls) == 1 and done:
+            return real(source, target, done, offset_src=offset_src)
+        if says:
+            raise OSError(says, os.strerror(says))
+        return 0
+
+    monkeypatch.setattr(os, "copy_file_range", unable)
+    store, objects = LocalUploadStore(tmp_path / "uploads"), LocalStore(tmp_path / "objects")
+    one, two = part(store, 1, b"abcdef"), part(store, 2, b"ghi")
+    store.create(ID, KEY, 9)
+    assert store.join(ID, [one, two]) == 9
+    assert content(store, objects) == b"abcdefghi"
+    assert calls

@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from rushes.ingest.admission import admit, check_room, mint
+from rushes.catalog.records import Load
+from rushes.clock import ManualClock
+from rushes.ingest.access import Caller
+from rushes.ingest.admission import admit, admit_length, mint
+from rushes.ingest.gauges import ENDLESS
 from rushes.ingest.memory import MemoryUploadStore
-from rushes.ingest.protocol import Creation
+from rushes.ingest.requests import Creation
 from rushes.ingest.services import Services
-from rushes.ingest.store import StoreFull
 from rushes.keys import is_id
+from rushes.model import Asset
 from rushes.settings import Settings
 from rushes.states import AssetState
 
@@ -20,7 +24,8 @@ def creation(length: int = 7, **metadata: bytes) -> Creation:
 
 
 def test_the_asset_and_its_upload() -> None:
-    upload, asset = mint(SETTINGS, "acme", creation(filename=b"dir/clip.mp4", note=b"x\x00y"), NOW)
+    upload, asset = mint(SETTINGS, Caller("acme"), creation(filename=b"dir/clip.mp4", note=b"x\x00y"), NOW)
+    assert asset is not None
     assert (asset.tenant, asset.state, asset.title) == ("acme", AssetState.UPLOADING, "clip.mp4")
     assert (asset.profile, asset.policy, asset.created_at) == ("default", "strict", NOW)
     assert asset.metadata == {"filename": "dir/clip.mp4", "note": "xy"}
@@ -30,30 +35,64 @@ def test_the_asset_and_its_upload() -> None:
 
 
 def test_whoever_knows_the_asset_does_not_know_its_upload() -> None:
-    upload, asset = mint(SETTINGS, "acme", creation(), NOW)
+    upload, asset = mint(SETTINGS, Caller("acme"), creation(), NOW)
+    assert asset is not None
     assert is_id(upload.id)
     assert is_id(asset.id)
     assert upload.id[10:] != asset.id[10:]
 
 
-@pytest.mark.parametrize(("free", "fits"), [(107, True), (106, False)])
-def test_room_is_for_the_file_and_what_must_stay_free(free: int, fits: bool) -> None:
-    if fits:
-        check_room(7, free, SETTINGS)
-        return
-    with pytest.raises(StoreFull):
-        check_room(7, free, SETTINGS)
+def test_a_part_has_no_asset() -> None:
+    part = Creation(length=None, metadata={}, raw_metadata="", body=False, kind="part", raw_concat="partial")
+    upload, asset = mint(SETTINGS, Caller("acme"), part, NOW)
+    assert asset is None
+    assert (upload.asset, upload.kind, upload.length, upload.raw_concat) == (None, "part", None, "partial")
+
+
+def test_a_joined_upload_has_an_asset_and_knows_its_parts() -> None:
+    joined = Creation(length=9, metadata={}, raw_metadata="", body=False, kind="joined", parts=("a", "b", "a"))
+    upload, asset = mint(SETTINGS, Caller("acme"), joined, NOW)
+    assert asset is not None
+    assert (upload.asset, upload.kind, upload.parts) == (asset.id, "joined", ("a", "b", "a"))
 
 
 def test_a_catalog_that_fails_leaves_no_bytes_behind() -> None:
     class Broken:
-        def create_upload(self, upload: object, asset: object) -> None:
+        def reservations(self) -> dict[str, int]:
+            return {}
+
+        def load(self) -> Load:
+            return Load()
+
+        def create_upload(self, upload: object, asset: object, decide: object, *, day: bool) -> None:
             assert [name for name, _ in uploads.list()], "the row must not come before the file"
             raise RuntimeError("no database")
 
     uploads = MemoryUploadStore()
-    parts = {"objects": None, "clock": type("At", (), {"now": lambda self: NOW})(), "tenant_of": lambda request: "t"}
+    parts = {"objects": None, "clock": ManualClock(NOW), "tenant_of": lambda request: "t"}
     services = Services(catalog=Broken(), uploads=uploads, settings=SETTINGS, **parts)  # type: ignore[arg-type] # fakes
-    with pytest.raises(RuntimeError):
-        admit(services, "acme", creation())
+    with pytest.raises(RuntimeError, match="no database"):
+        admit(services, Caller("acme"), creation())
     assert list(uploads.list()) == []
+
+
+def test_where_the_store_has_no_end_nobody_is_asked_what_is_taken() -> None:
+    class Books:
+        def __init__(self) -> None:
+            self.reserved: list[object] = []
+
+        def load(self) -> Load:
+            return Load()
+
+        def create_upload(self, upload: object, asset: Asset, decide: object, *, day: bool) -> Asset:
+            self.reserved.append(decide)
+            return asset
+
+    books, uploads = Books(), MemoryUploadStore(capacity=ENDLESS)
+    settings = SETTINGS.model_copy(update={"upload_reserve_bytes": 500})
+    parts = {"objects": None, "clock": ManualClock(NOW), "tenant_of": lambda request: "t"}
+    services = Services(catalog=books, uploads=uploads, settings=settings, **parts)  # type: ignore[arg-type] # fakes
+    admit(services, Caller("acme"), creation(7))
+    deferred = admit(services, Caller("acme"), Creation(length=None, metadata={}, raw_metadata="", body=False))
+    admit_length(services, deferred.upload, 10**6, 0)
+    assert books.reserved == [7, 500]

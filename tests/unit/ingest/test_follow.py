@@ -8,7 +8,7 @@ import pytest
 from rushes.clock import ManualClock
 from rushes.ingest.follow import Follower, outcome
 from rushes.ingest.patience import Patience
-from rushes.ingest.transfer import PushError
+from rushes.ingest.wire import PushError
 
 
 def asset(state: str, publication: str = "private", *steps: str) -> dict[str, Any]:
