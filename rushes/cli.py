@@ -119,10 +119,13 @@ def _work_parent(out: Path) -> Path:
 
 @app.command(epilog="Example: rushes push *.mp4 --wait published")
 def push(
-    files: Annotated[list[Path], typer.Argument(help="Videos to upload.")],
+    files: Annotated[list[Path], typer.Argument(help="Videos to upload, or directories of them.")],
     server: ServerOption = LOCAL,
     token: TokenOption = None,
     wait: Annotated[str, typer.Option(help="uploaded, playable, ready or published")] = "ready",
+    parallel: Annotated[
+        int | None, typer.Option(min=1, max=16, help="Parts of a file at once. [4 from 64 MiB]")
+    ] = None,
     json_output: JsonOption = False,
 ) -> None:
     """Upload with progress; run again after a cut it resumes. Then show the steps until the asset is `--wait`."""
@@ -130,7 +133,10 @@ def push(
 
     if wait not in ("uploaded", "playable", "ready", "published"):
         raise typer.BadParameter("--wait is one of uploaded, playable, ready, published.")
-    raise typer.Exit(run(files, server=server, token=token, wait=wait, json_output=json_output, console=stderr()))
+    code = run(
+        files, server=server, token=token, wait=wait, json_output=json_output, console=stderr(), parallel=parallel
+    )
+    raise typer.Exit(code)
 
 
 @app.command("ls")
@@ -253,6 +259,36 @@ def audit(
     if not (found or json_output):
         print("The catalog and the object store agree.")
     raise typer.Exit(0 if all(each.mended for each in found) else 1)
+
+
+@app.command(
+    "import", epilog="Example: rushes import 's3://archive/2019?endpoint_url=https://s3.example.com' --dry-run"
+)
+def import_(  # noqa: PLR0913 - each is an option of the command
+    source: Annotated[str, typer.Argument(help="s3://bucket/prefix?endpoint_url=..., or a directory.")],
+    manifest: Annotated[
+        Path | None, typer.Option(help="CSV or JSON lines: path, title, tenant, external_id, metadata.")
+    ] = None,
+    tenant: Annotated[str, typer.Option(help="Whose assets they become.")] = "default",
+    rate: Annotated[str | None, typer.Option(help="At most so much: 30/min (files), 20MB/s (bytes).")] = None,
+    at_once: Annotated[int, typer.Option(min=1, max=64, help="Files at a time.")] = 4,
+    everything: Annotated[bool, typer.Option("--all", help="Also files that are no videos by their names.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be imported, and do nothing.")] = False,
+    data: DataOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Import a back catalogue, beside the work that people wait for. Run again it goes on; each file comes once."""
+    from rushes.back_catalogue import Order, run
+    from rushes.ingest.rate import parse_rate
+
+    try:
+        pace = parse_rate(rate) if rate else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    order = Order(source, tenant, manifest, pace, at_once, everything)
+    report = run(order, _settings(data=data), stderr(), dry_run=dry_run)
+    print(as_json(report.as_dict()) if json_output else "\n".join(report.lines()))
+    raise typer.Exit(report.exit_code)
 
 
 @models.command("pull", epilog="Example: rushes models pull small --data /var/lib/rushes")

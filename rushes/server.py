@@ -12,11 +12,14 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
 
 from rushes import wiring
+from rushes.api import direct as direct_routes
+from rushes.api import pull
 from rushes.api.app import create_app
 from rushes.api.auth import tenant_of
 from rushes.api.services import Services
@@ -27,7 +30,13 @@ from rushes.clock import SystemClock
 from rushes.embedded import Part, locked, reserve_port, supervise
 from rushes.ingest import recovery, routes
 from rushes.ingest import services as ingest_services
+from rushes.ingest.body import BodyProtocol
+from rushes.ingest.direct import Direct
 from rushes.ingest.open import open_upload_locks, open_upload_store
+from rushes.ingest.pulls import Pulls
+from rushes.ingest.revoking import end_upload
+from rushes.ingest.uploads import Uploads
+from rushes.quotas import load_quotas
 from rushes.settings import Settings, SettingsError
 from rushes.states import Pool
 from rushes.storage.open import open_store
@@ -49,6 +58,7 @@ def run_stack(settings: Settings, host: str, port: int) -> int:
     Gives the exit code: 0 after SIGINT or SIGTERM. Raises RushesError where the port is taken.
     """
     _refuse_open_door(settings, host)
+    load_quotas(settings)  # what is wrong with their file is said here, and not by the web side at every start
     if is_shared(settings.database) or settings.broker_url != LOCAL:
         raise SettingsError(
             "`rushes up` is the embedded stack, with its own SQLite and its own doorbell. On a shared database or Redis, run "
@@ -117,7 +127,7 @@ def run_web(settings: Settings, host: str, port: int, parent: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn ends in good order, then raises the signal again
     config = uvicorn.Config(
         web_app(settings), host=host, port=port, log_config=None, access_log=False, server_header=False,
-        proxy_headers=True, forwarded_allow_ips=settings.trusted_proxies, timeout_graceful_shutdown=5,
+        proxy_headers=True, forwarded_allow_ips=settings.trusted_proxies, timeout_graceful_shutdown=5, http=BodyProtocol,
     )  # fmt: skip
     uvicorn.Server(config).run()
 
@@ -130,17 +140,21 @@ def web_app(settings: Settings) -> FastAPI:
     ingest = ingest_services.Services(
         catalog=catalog,
         objects=objects,
-        uploads=open_upload_store(settings),
+        uploads=open_upload_store(settings, alone=not is_shared(settings.database)),
         settings=settings,
         clock=clock,
         tenant_of=tenant_of,
         holds=open_upload_locks(settings, catalog),
     )
     lifetime = APIRouter(lifespan=_recovering(ingest))
-    return create_app(
-        Services(settings, catalog, objects, clock),
-        (routes.router(ingest), pages.router(pages.origin_of(settings.public_url)), lifetime),
+    pulls = Pulls(catalog, settings, ingest.quotas, ingest.gauges, clock)
+    doors = (routes.router(ingest), pull.router(pulls.begin), direct_routes.router(Direct(ingest), ingest.call))
+    app = create_app(
+        Services(settings, catalog, objects, clock, partial(end_upload, Uploads(ingest))),
+        (*doors, pages.router(pages.origin_of(settings.public_url)), lifetime),
     )
+    app.state.metrics.registry.register(ingest.tally)
+    return app
 
 
 def _recovering(services: ingest_services.Services) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

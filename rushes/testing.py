@@ -25,7 +25,7 @@ class Stack:
     def __init__(self, data: Path, **settings: str) -> None:
         """`settings` are those of the environment, without `RUSHES_`: `policy="strict"`."""
         self.data = data
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data.parent / f"{data.name}.log"
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("RUSHES_")}
@@ -76,7 +76,7 @@ def running_stack(data: Path, **settings: str) -> Iterator[Stack]:
         stack.stop()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -16,9 +16,9 @@ from rushes.catalog.database import DatabaseUnavailable
 from rushes.catalog.open import open_database
 from rushes.catalog.pipeline import Pipeline
 from rushes.clock import Clock, SystemClock, pause
-from rushes.engine.job import Limits, ToolSettings
+from rushes.engine.job import Limits, PullSettings, ToolSettings
 from rushes.ffmpeg.version import version
-from rushes.settings import Settings
+from rushes.settings import Settings, SettingsError
 from rushes.storage.open import open_store
 from rushes.workers.doorbell import Doorbell, Listener
 from rushes.workers.worker import Plant
@@ -36,7 +36,25 @@ def tool_settings(settings: Settings) -> ToolSettings:
         limits=Limits(memory=settings.step_memory, wall=settings.step_wall, stall=settings.step_stall),
         whisper_model=settings.whisper_model,
         speech_draft=settings.speech_draft,
+        pull=pull_settings(settings),
     )
+
+
+_UPLOAD_STORE = {"data", "storage_url", "min_free_bytes"}
+"""Settings that the store for unfinished uploads is made by, beside those that begin with `upload_`. No secrets, so
+no database: who opens it has to say who else writes there."""
+
+
+def pull_settings(settings: Settings) -> PullSettings:
+    if settings.pull_ca_file and not Path(settings.pull_ca_file).is_file():
+        raise SettingsError(f"RUSHES_PULL_CA_FILE: there is no file {settings.pull_ca_file}.")
+    names = _UPLOAD_STORE | {name for name in Settings.model_fields if name.startswith("upload_")}
+    absolute = settings.model_copy(update={"data": settings.data.absolute()})
+    return PullSettings(
+        private=settings.pull_private == "on", http=settings.pull_http == "on", ports=settings.ports_to_pull_from,
+        ca_file=settings.pull_ca_file, max_bytes=settings.upload_max_bytes, seconds=settings.pull_seconds,
+        min_rate=settings.pull_min_rate, uploads=absolute.model_dump(mode="json", include=names),
+    )  # fmt: skip
 
 
 def open_catalog(settings: Settings, bell: Doorbell, clock: Clock | None = None) -> Store:
@@ -76,7 +94,7 @@ def plant(settings: Settings, store: Store, listener: Listener, *, drain: float 
     return Plant(
         name=name, pipeline=pipeline(settings, store), listener=listener, scratch=Path(settings.scratch).absolute(),
         storage=settings.storage, tools=tool_settings(settings), keep_originals=settings.keep_originals, drain=drain,
-        room=settings.min_free_bytes // 2,
+        room=settings.min_free_bytes // 2, pull_slots=settings.pull_slots,
     )  # fmt: skip
 
 

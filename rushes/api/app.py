@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 
-from rushes.api import assets, events, fleet, health, origin, problems
+from rushes.api import assets, events, fleet, health, origin, problems, uploads
 from rushes.api.auth import Keys
 from rushes.api.gate import Gate
 from rushes.api.metrics import HttpMetrics
@@ -16,6 +16,7 @@ from rushes.api.published import Published
 from rushes.api.records import load
 from rushes.api.services import Services
 from rushes.api.watcher import Watcher
+from rushes.quotas import load_quotas
 
 DESCRIPTION = (
     "A creator's upload becomes a published adaptive video. Errors are RFC 9457 problems with a stable `code`."
@@ -30,12 +31,13 @@ def create_app(services: Services, routers: Sequence[APIRouter] = ()) -> FastAPI
     metrics = HttpMetrics(services.catalog)
     app.state.services = services
     app.state.keys = Keys.of(services.settings)
+    app.state.quotas = load_quotas(services.settings)
     app.state.preview_secret = preview_secret(services.settings)
     app.state.published = Published(services.store, services.clock)
     app.state.watcher = Watcher(lambda asset: load(services.catalog, asset))
     app.state.metrics = metrics
     app.add_middleware(Gate, clock=services.clock, metrics=metrics)
     problems.install(app)
-    for router in (assets.router, events.router, fleet.router, origin.router, health.router, *routers):
+    for router in (assets.router, uploads.router, events.router, fleet.router, origin.router, health.router, *routers):
         app.include_router(router)
     return app

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from rushes.api.auth import Tenant
+from rushes.api.describing import TITLE, Key, Value, cleaned
 from rushes.api.models import AssetView, Page, View, Why
 from rushes.api.negotiation import matches
 from rushes.api.problems import RESPONSES
@@ -27,9 +28,6 @@ from rushes.text import one_line
 router = APIRouter(prefix="/v1/assets", tags=["assets"], responses=RESPONSES)
 
 AssetId = Annotated[str, Path(description="26 letters and digits", max_length=64)]
-_TITLE, _KEY, _VALUE = 500, 64, 1024  # characters
-_Key = Annotated[str, Field(min_length=1, max_length=_KEY)]
-_Value = Annotated[str, Field(max_length=_VALUE)]
 
 
 class Decision(BaseModel):
@@ -44,13 +42,11 @@ class AssetChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    title: str | None = Field(default=None, max_length=_TITLE)
-    metadata: dict[_Key, _Value] | None = Field(default=None, max_length=50, description="Replaces all metadata")
+    title: str | None = Field(default=None, max_length=TITLE)
+    metadata: dict[Key, Value] | None = Field(default=None, max_length=50, description="Replaces all metadata")
 
     def cleaned_metadata(self) -> dict[str, str] | None:
-        if self.metadata is None:
-            return None
-        return {one_line(key, _KEY): one_line(value, _VALUE) for key, value in self.metadata.items()}
+        return None if self.metadata is None else cleaned(self.metadata)
 
 
 @router.get("", response_model=Page[AssetView], summary="Newest first")
@@ -89,7 +85,7 @@ async def change(
     request: Request, services: WithServices, tenant: Tenant, asset: AssetId, wanted: AssetChange
 ) -> Response:
     def act(identity: str) -> Asset:
-        title = None if wanted.title is None else one_line(wanted.title, _TITLE)
+        title = None if wanted.title is None else one_line(wanted.title, TITLE)
         return services.catalog.update(identity, title=title, metadata=wanted.cleaned_metadata())
 
     return await _acted(request, services, tenant, asset, act)

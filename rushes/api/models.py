@@ -5,13 +5,14 @@ Times are RFC 3339 UTC, durations seconds, rates bits per second, sizes bytes. F
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from rushes.api.origins import serialized_origin
 from rushes.model import CoverageEntry, Label, Partial, Verdict
 from rushes.noun import Reason
-from rushes.states import AssetState, Publication, StepKind, StepState
+from rushes.states import AssetState, Publication, StepKind, StepState, TicketState
 
 
 class View(BaseModel):
@@ -44,6 +45,18 @@ class SourceView(View):
     audio_sample_rate: int | None = None
     streams: int | None = None
     warnings: tuple[str, ...] = ()
+
+
+class EarlyView(View):
+    """What the first bytes say, while the rest is still on its way: not verified, and replaced by `source`."""
+
+    container: str
+    duration: float | None = None
+    width: int | None = Field(default=None, description="Of the coded picture, before rotation")
+    height: int | None = None
+    rotation: int = Field(default=0, description="Degrees clockwise to turn the coded picture upright")
+    video_codec: str | None = None
+    audio_codec: str | None = None
 
 
 class PrivatePlayback(View):
@@ -131,6 +144,9 @@ class AssetView(View):
     profile: str
     policy: str
     duration: float | None
+    early: EarlyView | None = Field(
+        default=None, description="Known while it is still uploaded; null from the probe on"
+    )
     source: SourceView | None
     partial: Partial | None = Field(description="How much of the source could not be decoded")
     playback: Playback
@@ -168,3 +184,83 @@ Item = TypeVar("Item")
 class Page(View, Generic[Item]):
     items: tuple[Item, ...]
     next: str | None = Field(description="Cursor of the next page; null on the last one")
+
+
+_MediaType = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]{0,63}/(\*|[a-z0-9][a-z0-9.+-]{0,63})$")]
+_Key = Annotated[str, Field(min_length=1, max_length=64)]
+_Value = Annotated[str, Field(max_length=1024)]
+_MAX_AGE = 7 * 86_400.0
+
+
+class UploadAddress(BaseModel):
+    """What a one-time upload address shall allow. Limits hold beside those of the settings and the profile."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    expires_in: float = Field(default=3600.0, ge=1.0, le=_MAX_AGE, description="Seconds in which uploads may begin")
+    cors_origin: str | list[str] | None = Field(
+        default=None, description="Web sites whose pages may upload: `https://app.example.com`. Left out: all"
+    )
+    max_bytes: int | None = Field(default=None, ge=1)
+    max_duration: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="Seconds of video")
+    types: list[_MediaType] = Field(
+        default_factory=list, max_length=32, description="`video/mp4`, `video/*`. Left out: all that can be read"
+    )
+    count: int = Field(default=1, ge=1, le=1000, description="How many uploads it may make")
+    title: str = Field(default="", max_length=500, description="Of the assets; goes before what the client says")
+    metadata: dict[_Key, _Value] = Field(
+        default_factory=dict, max_length=50, description="Of the assets; goes before what the client says"
+    )
+    profile: str | None = Field(default=None, max_length=255)
+    policy: str | None = Field(default=None, max_length=255)
+
+    @field_validator("cors_origin")
+    @classmethod
+    def _origins(cls, value: str | list[str] | None) -> list[str]:
+        given = [value] if isinstance(value, str) else value or []
+        if len(given) > 32:
+            raise ValueError("at most 32 origins")
+        return [serialized_origin(origin) for origin in given]
+
+    @property
+    def origins(self) -> list[str]:
+        return [*self.cors_origin] if isinstance(self.cors_origin, list) else []
+
+
+class TicketLimits(View):
+    max_bytes: int | None
+    max_duration: float | None = Field(description="Seconds")
+    types: tuple[str, ...]
+    cors_origin: tuple[str, ...]
+
+
+class TicketUploadView(View):
+    id: str
+    state: str = Field(description="open, finished, terminated")
+    length: int | None
+    asset: str
+    asset_state: AssetState
+    reason: Reason | None = Field(description="Why the asset failed, in words for its creator")
+
+
+class TicketView(View):
+    """A one-time upload address."""
+
+    id: str
+    url: str | None = Field(
+        description="The endpoint for the creator's client: a secret. Told when it is made, and only then"
+    )
+    state: TicketState
+    created_at: str
+    expires_at: str = Field(description="When it makes no upload any more; those it has made go on")
+    cancelled_at: str | None
+    count: int = Field(description="Uploads it may make")
+    used: int = Field(description="Uploads it has made that were not given up")
+    limits: TicketLimits
+    title: str
+    metadata: dict[str, str]
+    profile: str | None
+    policy: str | None
+    asset: str | None = Field(description="The first asset that came of it, else the one that is being uploaded")
+    uploads: tuple[TicketUploadView, ...]
+    reason: Reason | None = Field(description="Why nothing came of it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -60,6 +61,8 @@ _CHALLENGE = 'Bearer realm="rushes"'
 def of_rushes_error(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, RushesError)  # noqa: S101 - narrows the type that the registration below guarantees
     headers = {"WWW-Authenticate": _CHALLENGE} if error.status == HTTPStatus.UNAUTHORIZED else {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(ceil(error.retry_after))
     return respond(request, problem(error.code, error.status, error.message), headers)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -13,12 +14,18 @@ from rushes.settings import Settings
 from rushes.storage.store import ObjectStore
 
 
+async def _nobody(tenant: str, upload: str) -> None:
+    """Where no uploads are served, none is under way."""
+
+
 @dataclass(frozen=True)
 class Services:
     settings: Settings
     catalog: Catalog
     store: ObjectStore
     clock: Clock
+    end_upload: Callable[[str, str], Awaitable[None]] = _nobody
+    """Ends an unfinished upload: (tenant, upload)."""
 
 
 def services_of(request: Request) -> Services:

@@ -66,6 +66,7 @@ def asset_view(
             **{name: getattr(asset, name) for name in kept},
             **{name: moment(getattr(asset, name)) for name in moments},
             "duration": duration(asset),
+            "early": asset.early.model_dump() if asset.early and asset.facts is None else None,
             "source": source_view(asset.source, asset.facts) if asset.source else None,
             "playback": playback(asset, public, private),
             "renditions": renditions(asset.tracks),

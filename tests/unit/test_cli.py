@@ -60,6 +60,17 @@ def test_a_wrong_setting_is_64_and_a_sentence(run, monkeypatch: pytest.MonkeyPat
     assert "slots" in told
 
 
+def test_a_wrong_file_of_quotas_is_told_before_anything_starts(
+    run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "quotas.toml").write_text("[tenant.acme]\nopen = 1\n")
+    monkeypatch.setenv("RUSHES_QUOTAS", str(tmp_path / "quotas.toml"))
+    code, _, told = run("up", "--data", str(tmp_path / "data"))
+    assert code == 64
+    assert "[tenant.acme]: open" in told
+    assert not (tmp_path / "data").exists()
+
+
 def test_an_open_door_is_refused(run, tmp_path: Path) -> None:
     code, _, told = run("up", "--host", "0.0.0.0", "--data", str(tmp_path / "data"))
     assert code == 64

@@ -22,6 +22,9 @@ FLOOR = {
     "policies",
     "clock",
     "text",
+    "addresses",
+    "tokens",
+    "quotas",
 }
 LEVELS = [
     {"floor"},
@@ -34,7 +37,10 @@ LEVELS = [
 TOP = "cli"
 """The files that wire the rooms: the command line and what it is made of."""
 PURE = [
-    *(f"rushes/{name}.py" for name in ("model", "states", "keys", "errors", "profiles", "policies")),
+    *(
+        f"rushes/{name}.py"
+        for name in ("model", "states", "keys", "errors", "profiles", "policies", "addresses", "tokens")
+    ),
     "rushes/isobmff/*.py",
     "rushes/engine/*.py",
     "rushes/ffmpeg/argv.py",

@@ -9,7 +9,7 @@ import { showLinks } from "./links";
 import { Meter } from "./meter";
 import { Player, type PlayerSource, sourceOf } from "./player";
 import type { Queue } from "./queue";
-import { Transfer } from "./transfer";
+import { connections, Transfer } from "./transfer";
 import { badge, bytes, percent, span, stateSentence } from "./words";
 
 export interface CardHost {
@@ -68,7 +68,7 @@ export class Card {
       this.meter.reset();
       this.enter("sending");
       void this.transfer.start();
-    });
+    }, connections(this.file));
   }
 
   private progress(count: number): void {

@@ -5,6 +5,8 @@ import { authorization, errorFrom, sentenceFor } from "./api";
 
 const ENDPOINT = "/files";
 const RETRY_DELAYS = [0, 1000, 2000, 4000, 8000, 15_000, 30_000, 30_000];
+const LARGE = 64 * 2 ** 20; // bytes from which on a file goes in parts: one connection seldom fills a mobile network
+const AT_ONCE = 3;
 const ASSET_OF = "rushes-asset:"; // upload address -> asset id: after a reload the server's first answer may lack it
 const FORGET_AFTER = 7 * 86_400_000;
 
@@ -14,6 +16,11 @@ export interface TransferListener {
   waiting(): void;
   finished(asset: string): void;
   failed(sentence: string, status: number): void;
+}
+
+/** How many connections the upload of a file uses. */
+export function connections(file: File): number {
+  return file.size >= LARGE ? AT_ONCE : 1;
 }
 
 export class Transfer {
@@ -29,6 +36,7 @@ export class Transfer {
       endpoint: ENDPOINT,
       metadata: { filename: file.name, filetype: file.type || "application/octet-stream", title },
       retryDelays: RETRY_DELAYS,
+      parallelUploads: connections(file),
       removeFingerprintOnSuccess: true,
       onBeforeRequest: (request) => {
         for (const [name, value] of Object.entries(authorization())) request.setHeader(name, value);
@@ -102,9 +110,11 @@ function unfinished(entry: PreviousUpload): Unfinished {
     size: entry.size ?? 0,
     discard: async () => {
       await defaultOptions.urlStorage.removeUpload(entry.urlStorageKey);
-      if (!entry.uploadUrl) return;
-      localStorage.removeItem(ASSET_OF + entry.uploadUrl);
-      await Upload.terminate(entry.uploadUrl, { ...defaultOptions, headers: authorization() });
+      const addresses = entry.uploadUrl ? [entry.uploadUrl] : (entry.parallelUploadUrls ?? []);
+      for (const address of addresses) {
+        localStorage.removeItem(ASSET_OF + address);
+        await Upload.terminate(address, { ...defaultOptions, headers: authorization() });
+      }
     },
   };
 }

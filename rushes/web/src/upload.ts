@@ -8,7 +8,7 @@ import { Recent } from "./recent";
 import { type Unfinished, unfinishedUploads } from "./transfer";
 import { bytes } from "./words";
 
-const AT_A_TIME = 3;
+const CONNECTIONS = 4; // of the six that a browser has for a server by HTTP/1.1: the page asks for more than uploads
 
 const chooser = required<HTMLInputElement>("#files");
 const zone = required("#drop");
@@ -16,7 +16,7 @@ const uploads = required("#uploads");
 const earlier = required("#unfinished");
 const keyPlace = required("#key");
 
-const queue = new Queue(AT_A_TIME);
+const queue = new Queue(CONNECTIONS);
 const cards: Card[] = [];
 const pendingKey: Array<() => void> = [];
 

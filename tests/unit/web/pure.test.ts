@@ -77,6 +77,15 @@ test("a queue lets some in, and the next when one leaves", () => {
   assert.deepEqual(begun, [0, 1, 3]);
 });
 
+test("a file that goes in parts takes several places, and keeps its turn", () => {
+  const queue = new Queue(4);
+  const begun: string[] = [];
+  const [small] = ["small", "large", "later"].map((name) => queue.enter(() => begun.push(name), name === "large" ? 9 : 1));
+  assert.deepEqual(begun, ["small"]); // the large one fits alone, and nobody passes it
+  small?.();
+  assert.deepEqual(begun, ["small", "large"]);
+});
+
 test("cues are read as WebVTT writes them", () => {
   const text = "\ufeffWEBVTT\r\n\r\nNOTE 00:00.000 --> nothing\r\n\r\n1\r\n00:01.000 --> 00:02.500 align:start\r\n<v Ann>Hi &amp; bye</v>\r\nagain\r\n\r\n01:00:00.000 --> 01:00:01.000\r\n&lt;b&gt;\r\n";
   assert.deepEqual(parseVtt(text), [{ start: 1, end: 2.5, text: "Hi & bye\nagain" }, { start: 3600, end: 3601, text: "<b>" }]);
