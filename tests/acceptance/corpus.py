@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 from tusclient.client import TusClient
+from tusclient.exceptions import TusUploadFailed
 
 from rushes.clock import SystemClock, pause
 
@@ -16,10 +17,16 @@ OPEN = ("waiting", "ready", "running")
 
 
 def upload(url: str, file: Path, **metadata: str) -> str:
-    """Send a file whole; gives the asset's id."""
+    """Send a file whole, or as far as the server takes it; gives the asset's id."""
     uploader = TusClient(f"{url}/files").uploader(str(file), metadata={"filename": file.name, **metadata})
-    uploader.upload()
-    return httpx.head(uploader.url, headers={"Tus-Resumable": "1.0.0"}).headers["Rushes-Asset"]
+    uploader.set_url(uploader.create_url())
+    asset: str = httpx.head(uploader.url, headers={"Tus-Resumable": "1.0.0"}).headers["Rushes-Asset"]
+    try:
+        uploader.upload()
+    except TusUploadFailed:  # what cannot become a video is refused while it is sent
+        if record(url, asset)["state"] != "failed":
+            raise
+    return asset
 
 
 def record(url: str, asset: str) -> Record:

@@ -150,18 +150,18 @@ def test_a_refused_upload_says_why_and_can_be_tried_again(page: Page, stub: Stub
     expect(card(page).locator(".badge")).to_have_text("Published")
 
 
-def test_several_files_at_once_three_at_a_time(page: Page, stub: Stub, tmp_path: Path):
+def test_several_files_at_once_four_at_a_time(page: Page, stub: Stub, tmp_path: Path):
     stub.slow = True
-    paths = [tmp_path / f"clip {number}.mp4" for number in range(5)]
+    paths = [tmp_path / f"clip {number}.mp4" for number in range(6)]
     for path in paths:
         path.write_bytes(path.name.encode() * 50_000)
     page.goto(stub.url)
     choose(page, *paths)
-    expect(page.locator(".card")).to_have_count(5)
+    expect(page.locator(".card")).to_have_count(6)
     expect(page.locator(".card .badge", has_text="Waiting")).to_have_count(2)
     stub.put()
     stub.slow = False
-    expect(page.locator(".card .badge", has_text="Published")).to_have_count(5)
+    expect(page.locator(".card .badge", has_text="Published")).to_have_count(6)
     assert sorted(map(bytes, stub.uploads.values())) == sorted(path.read_bytes() for path in paths)
 
 

@@ -24,14 +24,19 @@ BLOCK = 65_536
 
 @dataclass
 class Fault:
-    """`times`: how many requests it hits, then all is well; -1: all of them. Only those whose method is `method`."""
+    """`times`: how many requests it hits, then all is well; -1: all of them. Only those whose method is `method`, and
+    only after so many that it lets `pass_first`."""
 
     times: int = -1
     method: str = ""
+    pass_first: int = 0
     hits: int = 0
 
     def meets(self, head: bytes) -> bool:
         if self.times == 0 or not head.startswith(self.method.encode()):
+            return False
+        if self.pass_first > 0:
+            self.pass_first -= 1
             return False
         self.times -= 1
         self.hits += 1

@@ -1,7 +1,8 @@
 """OpenStack Swift with its S3 interface: account, container, object and proxy servers in one process, one replica.
 
 `python -m tests.services.swift FOLDER PORT` serves; `Swift(folder)` starts that as a subprocess. The folder has to lie
-on a file system with user attributes (`home`). What differs from Amazon's S3 stands in docs/object-stores.md.
+on a file system with user attributes (`home`). A file `least_part` in it says from how many bytes on parts are taken.
+What differs from Amazon's S3 stands in docs/object-stores.md.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from tests.services.process import S3Service, announce, die_with_parent
 
 ACCESS_KEY, SECRET_KEY = "studio:editor", "not-a-secret"
+LEAST_PART = 5 * 2**20
 PARTITIONS = 2
 """As a power of two."""
 
@@ -37,7 +39,7 @@ swift_dir = {folder}
 log_level = ERROR
 log_address = {folder}/no-syslog
 [pipeline:main]
-pipeline = catch_errors listing_formats memory s3api tempauth slo dlo copy symlink proxy-server
+pipeline = catch_errors listing_formats memory s3api tempauth copy slo dlo symlink proxy-server
 [filter:catch_errors]
 use = egg:swift#catch_errors
 [filter:listing_formats]
@@ -47,6 +49,7 @@ paste.filter_factory = tests.services.swift:memory_factory
 [filter:s3api]
 use = egg:swift#s3api
 max_upload_part_num = 10000
+min_segment_size = {least_part}
 [filter:tempauth]
 use = egg:swift#tempauth
 user_{user} = {secret} .admin
@@ -145,7 +148,10 @@ def serve(folder: Path, port: int) -> None:
 
     for kind in ("account", "container", "object"):
         _ring(folder, kind, start(BACKEND.format(folder=folder, kind=kind)))
-    proxy = PROXY.format(folder=folder, user=ACCESS_KEY.replace(":", "_"), secret=SECRET_KEY)
+    said = folder / "least_part"
+    least_part = said.read_text(encoding="ascii") if said.exists() else LEAST_PART
+    user = ACCESS_KEY.replace(":", "_")
+    proxy = PROXY.format(folder=folder, user=user, secret=SECRET_KEY, least_part=least_part)
     announce(start(proxy, port))
     servers[-1].wait()
 

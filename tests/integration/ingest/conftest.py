@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,9 @@ from rushes.ingest.s3 import S3UploadStore
 from rushes.ingest.store import UploadMissing
 from rushes.storage.bucket import Bucket
 from rushes.storage.open import open_store
+from tests.conftest import unavailable
+from tests.integration.ingest.limited import Limited
+from tests.services.node import NodeMissing, installed
 from tests.services.swift import Swift
 
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -115,6 +120,12 @@ class Server:
         path = self.data / "uploads" / upload
         return path.stat().st_size if path.exists() else -1
 
+    def stored_ids(self) -> set[str]:
+        """Uploads that have bytes here, be it none."""
+        if self.bucket:
+            return {name for name, _ in S3UploadStore(self.bucket).list()}
+        return {path.name for path in (self.data / "uploads").iterdir()}
+
     def states(self, url: str) -> list[str]:
         """Names of the upload's states."""
         assert self.bucket
@@ -122,6 +133,10 @@ class Server:
 
     def asset(self, identity: str) -> dict[str, Any]:
         return httpx.get(f"{self.url}/v1/assets/{identity}").json()
+
+    def assets(self, **headers: str) -> list[dict[str, Any]]:
+        """All assets of the tenant whom the headers name."""
+        return httpx.get(f"{self.url}/v1/assets", headers=headers).json()
 
     def source_sha(self, identity: str) -> str:
         """SHA-256 of the asset's source, read from the object store."""
@@ -131,6 +146,16 @@ class Server:
         data = objects.read(source["key"])
         assert len(data) == source["size"]
         return hashlib.sha256(data).hexdigest()
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """Node, with the packages of the tests installed beside their scripts."""
+    try:
+        return installed()
+    except NodeMissing as error:
+        unavailable(str(error))
+        raise
 
 
 @pytest.fixture
@@ -171,3 +196,14 @@ def shared_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     server = Server(tmp_path_factory.mktemp("ingest") / "data", options).start()
     yield server
     server.kill()
+
+
+@pytest.fixture
+def make_house(tmp_path: Path) -> Iterator[Callable[..., Limited]]:
+    """Starts servers with settings of the test's own."""
+    with ExitStack() as running:
+
+        def make(**settings: Any) -> Limited:
+            return running.enter_context(Limited(tmp_path / secrets.token_hex(4), **settings).running())
+
+        yield make

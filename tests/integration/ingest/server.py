@@ -21,8 +21,9 @@ from rushes.catalog.catalog import Catalog
 from rushes.catalog.change import Store
 from rushes.catalog.open import open_database
 from rushes.clock import SystemClock
+from rushes.ingest.body import BodyProtocol
 from rushes.ingest.fleet import FleetHolds
-from rushes.ingest.hold import Holds
+from rushes.ingest.hold import STALLED, Holds
 from rushes.ingest.local import LocalUploadStore
 from rushes.ingest.open import open_upload_store
 from rushes.ingest.recovery import recover
@@ -53,7 +54,7 @@ def tenant_of(request: Request) -> str:
 def stores(data: Path, options: dict[str, Any]) -> tuple[ObjectStore, UploadStore]:
     """In the data directory, or in the bucket of the option `storage`."""
     if storage := options.get("storage"):
-        return open_store(storage), open_upload_store(Settings(data=data, storage_url=storage))
+        return open_store(storage), open_upload_store(Settings(data=data, storage_url=storage), alone=False)
     uploads = LocalUploadStore(data / "uploads", sync=options.get("sync", "commit"), reserve=options.get("reserve", 0))
     return FailingStore(data / "objects", data / "out-of-order"), uploads
 
@@ -71,7 +72,7 @@ def create_app(data: Path, options: dict[str, Any]) -> FastAPI:
         settings=settings,
         clock=SystemClock(),
         tenant_of=tenant_of,
-        holds=FleetHolds(catalog) if options.get("fleet") else Holds(stalled=options.get("stalled", 1.0)),
+        holds=FleetHolds(catalog) if options.get("fleet") else Holds(stalled=options.get("stalled", STALLED)),
     )
 
     @asynccontextmanager
@@ -83,6 +84,11 @@ def create_app(data: Path, options: dict[str, Any]) -> FastAPI:
     app = FastAPI(lifespan=lifespan)
     app.include_router(router(services))
 
+    @app.get("/v1/assets")
+    def listed(request: Request) -> list[dict[str, Any]]:
+        found, _ = catalog.assets(tenant=tenant_of(request))
+        return [asset.model_dump(mode="json") for asset in found]
+
     @app.get("/v1/assets/{asset}")
     def show(asset: str) -> dict[str, Any]:
         return services.catalog.asset(asset).model_dump(mode="json")
@@ -93,5 +99,10 @@ def create_app(data: Path, options: dict[str, Any]) -> FastAPI:
 if __name__ == "__main__":
     directory, port, given = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3] if sys.argv[3:] else "{}")
     uvicorn.run(
-        create_app(directory, given), host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=2
+        create_app(directory, given),
+        host="127.0.0.1",
+        port=port,
+        log_level="warning",
+        timeout_graceful_shutdown=2,
+        http=BodyProtocol,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
+import secrets
 import subprocess
 import threading
 from pathlib import Path
@@ -15,6 +15,8 @@ import pytest
 from tusclient.client import TusClient
 from tusclient.exceptions import TusCommunicationError
 from tusclient.storage.filestorage import FileStorage
+
+from tests.services.faulty import Reset, faulty
 
 MIB = 2**20
 NODE = Path(__file__).parents[1] / "node"
@@ -40,17 +42,31 @@ def asset_of(server, url: str) -> str:
     return server.head(url).headers["rushes-asset"]
 
 
+@pytest.fixture
+def tenant() -> dict[str, str]:
+    """Headers of somebody who has no asset yet, so that all assets of theirs are this test's."""
+    return {"X-Test-Tenant": f"t{secrets.token_hex(8)}"}
+
+
 # -- tuspy ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("chunk", [8 * MIB, 2**40])
-def test_tuspy_uploads(server, clip: Path, chunk: int) -> None:
-    client = TusClient(f"{server.url}/files/")
+def test_tuspy_uploads(server, clip: Path, chunk: int, tenant: dict[str, str]) -> None:
+    client = TusClient(f"{server.url}/files/", headers=tenant)
     uploader = client.uploader(str(clip), chunk_size=chunk, metadata={"filename": clip.name})
     uploader.upload()
-    asset = asset_of(server, uploader.url)
-    assert server.source_sha(asset) == sha(clip)
-    assert server.asset(asset)["title"] == clip.name
+    [asset] = server.assets(**tenant)
+    assert server.source_sha(asset["id"]) == sha(clip)
+    assert asset["title"] == clip.name
+
+
+@pytest.mark.parametrize("chunk", [MIB + 1, 2**40])
+def test_tuspy_proves_its_chunks_by_checksums(server, clip: Path, chunk: int, tenant: dict[str, str]) -> None:
+    client = TusClient(f"{server.url}/files", headers=tenant)
+    client.uploader(str(clip), chunk_size=chunk, upload_checksum=True).upload()
+    [asset] = server.assets(**tenant)
+    assert server.source_sha(asset["id"]) == sha(clip)
 
 
 def test_tuspy_resumes_from_its_own_url_file(server, clip: Path, tmp_path: Path) -> None:
@@ -103,19 +119,6 @@ def test_many_tuspy_uploads_at_once(server, tmp_path: Path) -> None:
 # -- tus-js-client ----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def node() -> str:
-    """Node with tus-js-client installed beside the script."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        if os.environ.get("CI"):
-            pytest.fail("Node and npm are not there, and CI must have them")
-        pytest.skip("Node and npm are not there")
-    if not (NODE / "node_modules" / "tus-js-client").is_dir():
-        subprocess.run([npm, "install", "--no-audit", "--no-fund", "--no-package-lock"], cwd=NODE, check=True)
-    return node
-
-
 def start(node: str, server, clip: Path, **options: Any) -> subprocess.CompletedProcess[str]:
     arguments = [node, str(NODE / "upload.mjs"), f"{server.url}/files", str(clip), json.dumps(options)]
     return subprocess.run(arguments, capture_output=True, text=True, timeout=60)
@@ -138,6 +141,59 @@ def test_tus_js_client_uploads(node: str, server, clip: Path, options: dict[str,
     assert server.source_sha(result["asset"]) == sha(clip)
     assert server.asset(result["asset"])["metadata"]["filetype"] == "video/mp4"
     assert not [status for status in result["statuses"] if status[-3] != "2"]
+
+
+@pytest.mark.node
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"parallel": 4},
+        {"parallel": 4, "chunkSize": MIB},
+        {"deferred": True, "chunkSize": 8 * MIB},
+        {"deferred": True, "chunkSize": MIB},
+    ],
+    ids=["4-parts", "4-parts-in-chunks", "unknown-length", "unknown-length-in-chunks"],
+)
+def test_tus_js_client_makes_one_asset_of_parts_and_of_streams(
+    node: str, server, clip: Path, tenant: dict[str, str], options: dict[str, Any]
+) -> None:
+    # When the file comes in parts that are joined, or as a stream whose end tells its length
+    result = run(node, server, clip, headers=tenant, **options)
+    # Then there is one asset, with the bytes of the file, and parts have none
+    assert [asset["id"] for asset in server.assets(**tenant)] == [result["asset"]]
+    assert server.source_sha(result["asset"]) == sha(clip)
+    assert server.asset(result["asset"])["metadata"]["filetype"] == "video/mp4"
+    assert not [status for status in result["statuses"] if status[-3] != "2"]
+    posts = len([status for status in result["statuses"] if status.startswith("POST")])
+    assert posts == (5 if "parallel" in options else 1)
+
+
+@pytest.mark.node
+def test_tus_js_client_uploads_whole_files_in_8_mib_chunks_as_one_asset(
+    node: str, server, clip: Path, tenant: dict[str, str]
+) -> None:
+    result = run(node, server, clip, headers=tenant, chunkSize=8 * MIB)
+    assert [asset["id"] for asset in server.assets(**tenant)] == [result["asset"]]
+    assert result["offsets"] == [8 * MIB, 16 * MIB, clip.stat().st_size]
+
+
+@pytest.mark.node
+@pytest.mark.parametrize("options", [{}, {"parallel": 4}], ids=["whole", "4-parts"])
+def test_tus_js_client_gets_through_five_cuts(
+    node: str, server, clip: Path, tenant: dict[str, str], options: dict[str, Any]
+) -> None:
+    # Given a network that breaks in the middle of five requests
+    with faulty(server.port) as network:
+        network.fault = Reset(times=5, method="PATCH", after=MIB)
+        arguments = [node, str(NODE / "upload.mjs"), f"http://127.0.0.1:{network.port}/files", str(clip)]
+        given = json.dumps({"headers": tenant, **options})
+        done = subprocess.run([*arguments, given], capture_output=True, text=True, timeout=100)
+    # Then the client comes to its end all the same, with every byte once
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert network.fault.hits == 5
+    assert [asset["id"] for asset in server.assets(**tenant)] == [result["asset"]]
+    assert server.source_sha(result["asset"]) == sha(clip)
 
 
 @pytest.mark.node

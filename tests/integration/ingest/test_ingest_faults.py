@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from rushes.catalog.change import Store
 from rushes.catalog.sqlite import SqliteDatabase
 from rushes.clock import SystemClock, pause
 from rushes.ingest import finish as ingest_finish
+from rushes.ingest.access import Caller
 from rushes.ingest.admission import admit
 from rushes.ingest.memory import MemoryUploadStore
-from rushes.ingest.protocol import Creation
+from rushes.ingest.requests import Creation
 from rushes.ingest.services import Services
 from rushes.keys import new_id
 from rushes.settings import Settings
@@ -31,6 +33,8 @@ from rushes.storage.local import LocalStore
 
 TUS = {"Tus-Resumable": "1.0.0"}
 MIB = 2**20
+TAKEOVER = 0.5
+"""Seconds within which a client that is back has its upload."""
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 20.0) -> None:
@@ -71,19 +75,21 @@ def test_a_reset_connection_loses_nothing_that_arrived(server) -> None:
     assert server.source_sha(finish(server, url, data)) == hashlib.sha256(data).hexdigest()
 
 
-def test_a_silent_half_open_connection_gives_way_to_the_client_that_is_back(server) -> None:
+@pytest.mark.parametrize("settled", [True, False], ids=["bytes-stored", "bytes-on-the-way"])
+def test_a_silent_half_open_connection_gives_way_to_the_client_that_is_back(server, settled: bool) -> None:
     data = os.urandom(2 * MIB)
     url = server.create(len(data))
     # Given a connection that stays open and says nothing more
     lost = server.half_a_patch(url, 0, data[: MIB + 7], len(data))
-    wait_for(lambda: server.stored(url) == MIB + 7)
+    if settled:
+        wait_for(lambda: server.stored(url) == MIB + 7)
     # When the client asks on another one
     before = time.monotonic()
     offset = server.offset(url)
     waited = time.monotonic() - before
     # Then it soon hears the true offset, which the next PATCH may use
     assert offset == MIB + 7
-    assert waited < 3.0
+    assert waited < TAKEOVER
     assert server.patch(url, offset, data[offset:]).status_code == 204
     # And the old request was told to end
     lost.settimeout(5)
@@ -91,17 +97,45 @@ def test_a_silent_half_open_connection_gives_way_to_the_client_that_is_back(serv
     lost.close()
 
 
-def test_of_two_appends_at_once_one_is_423(server) -> None:
-    url = server.create(1000)
-    # Given one that is under way
-    first = server.half_a_patch(url, 0, b"a" * 500, 1000)
-    wait_for(lambda: server.stored(url) == 500)
-    # When another comes
-    second = server.patch(url, 0, b"b" * 1000)
-    # Then it is refused, and the first goes on to the end
-    assert (second.status_code, second.json()["code"]) == (423, "upload_locked")
-    first.sendall(b"a" * 500)
-    assert b" 204 " in first.recv(4096).split(b"\r\n")[0]
+def test_a_patch_takes_over_from_a_silent_one_without_asking_first(server) -> None:
+    data = os.urandom(MIB)
+    url = server.create(len(data))
+    lost = server.half_a_patch(url, 0, data[:1000], len(data))
+    wait_for(lambda: server.stored(url) == 1000)
+    before = time.monotonic()
+    assert server.patch(url, 1000, data[1000:]).status_code == 204
+    assert time.monotonic() - before < TAKEOVER
+    lost.close()
+
+
+def test_a_client_that_sends_keeps_its_upload(server) -> None:
+    data = os.urandom(8 * MIB)
+    url = server.create(len(data))
+    # Given a client that sends, little by little
+    first = server.half_a_patch(url, 0, data[:1000], len(data))
+    answers: list[httpx.Response] = []
+
+    def others() -> None:
+        for offset in (0, 1000, 5 * MIB):
+            answers.append(server.patch(url, offset, b"b" * 1000))
+
+    thread = threading.Thread(target=others)
+    thread.start()
+    # When others want to append too, wherever they begin
+    sent = 1000
+    while thread.is_alive():
+        first.sendall(data[sent : sent + 4096])
+        sent += 4096
+        pause(0.01)
+    thread.join()
+    # Then they are refused, and the first goes on to the end
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(423, "upload_locked")] * 3
+    first.sendall(data[sent:])
+    first.settimeout(20)
+    head = first.recv(4096).decode()
+    assert " 204 " in head.split("\r\n")[0]
+    asset = head.lower().split("rushes-asset: ")[1].split("\r\n")[0]
+    assert server.source_sha(asset) == hashlib.sha256(data).hexdigest()
     first.close()
 
 
@@ -133,13 +167,40 @@ def test_delete_ends_an_append_that_is_under_way(server) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("round_", range(6))
-def test_every_acknowledged_byte_survives_kill_9(server, round_: int) -> None:
+ROUNDS = [*range(6), *(pytest.param(number, marks=pytest.mark.nightly) for number in range(6, 100))]
+
+
+@pytest.mark.parametrize("round_", ROUNDS)
+def test_every_acknowledged_byte_survives_kill_9_at_a_random_byte(server, round_: int) -> None:
+    dice = random.Random(round_)
+    data = os.urandom(24 * MIB)
+    last = dice.randrange(len(data))
+    url = server.create(len(data))
+    acknowledged = 0
+    # Given a client that sends chunk after chunk, and a server that is killed when a certain byte has been sent
+    while (end := min(acknowledged + dice.randint(1, 3 * MIB), len(data))) <= last:
+        answer = server.patch(url, acknowledged, data[acknowledged:end])
+        assert answer.status_code == 204
+        acknowledged = int(answer.headers["upload-offset"])
+        assert acknowledged == end
+    connection = server.half_a_patch(url, acknowledged, data[acknowledged:last], end - acknowledged)
+    server.kill()
+    connection.close()
+    # When it is started again
+    server.start()
+    # Then nothing acknowledged is missing, what is there is right, and the upload can be completed
+    assert acknowledged <= server.offset(url) <= last
+    asset = finish(server, url, data)
+    assert server.source_sha(asset) == hashlib.sha256(data).hexdigest()
+    assert server.asset(asset)["state"] == "ingested"
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_every_acknowledged_byte_survives_kill_9_at_a_random_moment(server, round_: int) -> None:
     dice = random.Random(round_)
     data = os.urandom(24 * MIB)
     url = server.create(len(data))
     acknowledged = 0
-    # Given a client that sends chunk after chunk, and a server that is killed at some moment
     killer = threading.Timer(dice.uniform(0.01, 0.25), server.kill)
     killer.start()
     try:
@@ -152,14 +213,9 @@ def test_every_acknowledged_byte_survives_kill_9(server, round_: int) -> None:
         pass
     killer.join()
     server.process.wait(10)
-    # When it is started again
     server.start()
-    # Then nothing acknowledged is missing, what is there is right, and the upload can be completed
-    offset = server.offset(url)
-    assert acknowledged <= offset <= len(data)
-    asset = finish(server, url, data)
-    assert server.source_sha(asset) == hashlib.sha256(data).hexdigest()
-    assert server.asset(asset)["state"] == "ingested"
+    assert acknowledged <= server.offset(url) <= len(data)
+    assert server.source_sha(finish(server, url, data)) == hashlib.sha256(data).hexdigest()
 
 
 def test_bytes_of_a_request_that_never_ended_survive_kill_9_too(server) -> None:
@@ -174,17 +230,34 @@ def test_bytes_of_a_request_that_never_ended_survive_kill_9_too(server) -> None:
     assert server.source_sha(finish(server, url, data)) == hashlib.sha256(data).hexdigest()
 
 
-def test_sigterm_in_the_middle_ends_soon_and_keeps_the_bytes(server) -> None:
-    data = os.urandom(3 * MIB)
+@pytest.mark.parametrize("busy", [False, True], ids=["silent", "sending"])
+def test_sigterm_in_the_middle_ends_soon_and_keeps_the_bytes(server, busy: bool) -> None:
+    data = os.urandom(64 * MIB)
     url = server.create(len(data))
     connection = server.half_a_patch(url, 0, data[: 2 * MIB + 5], len(data))
-    wait_for(lambda: server.stored(url) >= 2 * MIB)
+    wait_for(lambda: server.stored(url) >= MIB)
+    stop = threading.Event()
+    sent = [2 * MIB + 5]
+
+    def send() -> None:
+        with suppress(OSError):  # the server goes
+            while not stop.is_set():
+                sent[0] += connection.send(data[sent[0] : sent[0] + 1000])
+                pause(0.005)
+
+    sender = threading.Thread(target=send if busy else stop.wait)
+    sender.start()
     before = time.monotonic()
     server.end(signal.SIGTERM)
-    assert time.monotonic() - before < 10
+    assert time.monotonic() - before < 3.0
+    stop.set()
+    sender.join()
     connection.close()
+    # Then what the server had got is kept
     server.start()
-    assert server.offset(url) == 2 * MIB + 5
+    offset = server.offset(url)
+    assert 2 * MIB + 5 <= offset <= sent[0]
+    assert server.source_sha(finish(server, url, data)) == hashlib.sha256(data).hexdigest()
 
 
 def test_a_kill_between_hand_over_and_transaction_is_mended_at_the_start(server) -> None:
@@ -290,7 +363,9 @@ def test_the_source_of_an_asset_that_was_deleted_meanwhile_is_not_kept(tmp_path:
         catalog, objects, MemoryUploadStore(), Settings(data=tmp_path, min_free_bytes=0), clock, lambda request: "t"
     )
     creation = Creation(length=3, metadata={}, raw_metadata="", body=False)
-    upload, asset = admit(services, "t", creation)
+    admitted = admit(services, Caller("t"), creation)
+    upload, asset = admitted.upload, admitted.asset
+    assert asset is not None
     appender = services.uploads.append(upload.id)
     appender.write([b"abc"])
     appender.close()

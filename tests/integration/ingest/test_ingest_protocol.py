@@ -42,8 +42,10 @@ def test_options_needs_no_version_and_tells_everything(server) -> None:
     assert answer.headers["tus-version"] == "1.0.0"
     assert answer.headers["tus-max-size"] == "20000000000"
     assert set(answer.headers["tus-extension"].split(",")) == {
-        "creation", "creation-with-upload", "termination", "expiration"
+        "creation", "creation-with-upload", "creation-defer-length", "termination", "expiration", "checksum",
+        "checksum-trailer", "concatenation", "concatenation-unfinished",
     }  # fmt: skip
+    assert answer.headers["tus-checksum-algorithm"] == "sha1,sha256,md5,crc32c"
 
 
 def test_a_page_of_another_origin_may_upload(server) -> None:
@@ -204,11 +206,15 @@ def test_a_terminated_upload_is_gone_with_its_bytes(server) -> None:
     assert server.stored(url) == -1
 
 
-def test_a_finished_upload_is_not_terminated_but_its_asset_deleted(server) -> None:
+def test_of_a_finished_upload_that_is_terminated_the_asset_stays(server) -> None:
     url = server.create(2)
-    server.patch(url, 0, b"ab")
-    answer = httpx.delete(url, headers=TUS)
-    assert (answer.status_code, problem_of(answer)["code"]) == (409, "upload_finished")
+    asset = server.patch(url, 0, b"ab").headers["rushes-asset"]
+    assert httpx.delete(url, headers=TUS).status_code == 204
+    assert server.head(url).status_code == 404
+    assert server.patch(url, 2, b"").status_code == 404
+    assert httpx.delete(url, headers=TUS).status_code == 404
+    assert server.asset(asset)["state"] == "ingested"
+    assert server.source_sha(asset) == hashlib.sha256(b"ab").hexdigest()
 
 
 @pytest.mark.parametrize("verb", ["POST", "GET", "PUT"])

@@ -21,9 +21,11 @@ class Pusher:
     def __init__(self, state: Path) -> None:
         self.environment = {**os.environ, "XDG_STATE_HOME": str(state), "COLUMNS": "200"}
 
-    def start(self, server: Any, *files: Path, wait: str = "uploaded", chunk: int = 8 * MIB) -> subprocess.Popen[str]:
+    def start(
+        self, server: Any, *files: Path, wait: str = "uploaded", chunk: int = 8 * MIB, parallel: int = 1
+    ) -> subprocess.Popen[str]:
         script = Path(__file__).with_name("pusher.py")
-        arguments = [sys.executable, str(script), server.url, wait, str(chunk), *map(str, files)]
+        arguments = [sys.executable, str(script), server.url, wait, str(chunk), str(parallel), *map(str, files)]
         return subprocess.Popen(
             arguments, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -164,3 +166,74 @@ def test_an_empty_file_is_uploaded_and_left_to_the_probe(server, pusher: Pusher,
     code, (record,), errors = pusher.run(server, empty)
     assert code == 0, errors
     assert record["source"]["size"] == 0
+
+
+def test_a_file_in_parts(server, pusher: Pusher, clip: Path) -> None:
+    code, (record,), errors = pusher.run(server, clip, parallel=4, chunk=MIB)
+    assert code == 0, errors
+    assert server.source_sha(record["id"]) == sha(clip)
+    assert record["title"] == clip.name
+    assert assets(server) == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_parts_that_were_ended_go_on_when_run_again(server, pusher: Pusher, clip: Path, how: signal.Signals) -> None:
+    process = pusher.start(server, clip, chunk=MIB // 64, parallel=3)
+    while stored(server) < 2 * MIB:
+        assert process.poll() is None, process.communicate()
+    process.send_signal(how)
+    process.communicate(timeout=20)
+    before = stored(server)
+    assert 2 * MIB <= before < clip.stat().st_size
+    code, (record,), errors = pusher.run(server, clip, parallel=3)
+    assert code == 0, errors
+    assert assets(server) == 1
+    assert server.source_sha(record["id"]) == sha(clip)
+
+
+def test_parts_live_through_a_kill_of_the_server(server, pusher: Pusher, clip: Path) -> None:
+    process = pusher.start(server, clip, chunk=MIB // 64, parallel=3)
+    while stored(server) < 3 * MIB:
+        assert process.poll() is None
+    server.kill()
+    server.start()
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert server.source_sha(json.loads(output)["id"]) == sha(clip)
+    assert assets(server) == 1
+
+
+def test_parts_that_are_gone_at_the_server_start_anew(server, pusher: Pusher, clip: Path) -> None:
+    process = pusher.start(server, clip, chunk=MIB // 64, parallel=2)
+    while stored(server) < MIB:
+        assert process.poll() is None
+    process.kill()
+    process.communicate()
+    server.kill()
+    with sqlite3.connect(server.data / "rushes.db") as connection:
+        connection.execute("UPDATE uploads SET state = 'terminated'")
+    connection.close()
+    server.start()
+    code, (record,), errors = pusher.run(server, clip, parallel=2)
+    assert code == 0, errors
+    assert server.source_sha(record["id"]) == sha(clip)
+
+
+def test_a_directory_stands_for_the_videos_in_it(server, pusher: Pusher, clip: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "holidays"
+    (folder / "day 2").mkdir(parents=True)
+    (folder / "a.MP4").write_bytes(clip.read_bytes()[:1000])
+    (folder / "day 2" / "b.mov").write_bytes(clip.read_bytes()[:2000])
+    (folder / "notes.txt").write_text("no video")
+    (folder / ".hidden.mp4").write_bytes(b"no")
+    code, records, errors = pusher.run(server, folder)
+    assert code == 0, errors
+    assert [record["title"] for record in records] == ["a.MP4", "b.mov"]
+    assert "2 of 2" in errors
+
+
+def test_an_empty_directory_is_told(server, pusher: Pusher, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    code, records, errors = pusher.run(server, tmp_path / "none")
+    assert (code, records) == (2, [])
+    assert "no video" in errors

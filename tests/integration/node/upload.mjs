@@ -1,7 +1,9 @@
 // Uploads a file with tus-js-client as a page would, and prints one line of JSON.
-// node upload.mjs ENDPOINT FILE '{"chunkSize": bytes | null, "pauseAt": bytes | null, "abandonAt": bytes | null, "url": ...}'
+// node upload.mjs ENDPOINT FILE '{"chunkSize": bytes | null, "pauseAt": bytes | null, "abandonAt": bytes | null, "url": ...,
+//   "parallel": number of parts at once, "deferred": the length is not known before the end, "headers": {...}}'
 import { createReadStream, statSync } from "node:fs";
 import { basename } from "node:path";
+import { Readable } from "node:stream";
 import { Upload } from "tus-js-client";
 
 const [endpoint, file, given] = process.argv.slice(2);
@@ -13,14 +15,20 @@ function finish(result) {
   process.exit(result.error ? 1 : 0);
 }
 
-const upload = new Upload(createReadStream(file), {
+// A stream that is not known to be a file has no length before its end.
+const stream = createReadStream(file);
+const source = options.deferred ? Readable.from(stream, { objectMode: false }) : stream;
+const upload = new Upload(source, {
   endpoint,
   uploadUrl: options.url ?? null,
-  uploadSize: statSync(file).size,
+  uploadSize: options.deferred || options.parallel ? null : statSync(file).size,
+  uploadLengthDeferred: options.deferred ?? false,
+  parallelUploads: options.parallel ?? 1,
+  headers: options.headers ?? {},
   chunkSize: options.chunkSize ?? Infinity,
   uploadDataDuringCreation: options.duringCreation ?? false,
   overridePatchMethod: options.override ?? false,
-  retryDelays: [0, 200, 500, 1000, 2000],
+  retryDelays: [0, 200, 500, 1000, 2000, 5000, 10000],
   metadata: { filename: basename(file), filetype: "video/mp4" },
   onAfterResponse(request, response) {
     seen.statuses.push(`${request.getMethod()} ${response.getStatus()}`);
