@@ -47,6 +47,10 @@ from rushes.workers.webhooks import Webhooks
 from rushes.workers.worker import Worker
 
 PR_SET_PDEATHSIG = 1
+M_MMAP_THRESHOLD = -3
+"""mallopt(3)"""
+LARGE_BUFFER = 256 * 1024
+"""Bytes from which on memory comes straight from the kernel, and goes back there."""
 WEBHOOKS_EVERY = 0.5
 """Seconds between looks at the outbox."""
 log = logging.getLogger("rushes.server")
@@ -115,8 +119,16 @@ def _die_with(parent: int) -> None:
             raise SystemExit(1)
 
 
+def _give_back_buffers() -> None:
+    """From the first large buffer that is freed, glibc would keep all of their size for the next ones, once for each of its
+    arenas, and an upload is written by many threads. A fixed threshold has their memory back with the kernel at once."""
+    with contextlib.suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BUFFER)
+
+
 def run_web(settings: Settings, host: str, port: int, parent: int) -> None:
     _die_with(parent)
+    _give_back_buffers()
     _refuse_open_door(settings, host)
     if is_shared(settings.database) and not settings.preview_secret:
         raise SettingsError(

@@ -2,15 +2,16 @@
 
 A *state* is one immutable object: it names the parts that count, by what the store gave for them, and holds the *tail*,
 the bytes behind them that do not fill a part yet. Part `n` always has the bytes from `(n - 1) * part_size`. States are
-called `uploads/{upload}/{epoch}-{serial}-{offset}-{mark}`: the one that sorts last is the truth.
+called `uploads/{upload}/{epoch}-{serial}-{offset}-{mark}`: the one that sorts last is the truth. One that *grows* has
+`-grows` behind that: full parts that follow those it names count as soon as they are there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 from rushes.keys import is_id
@@ -23,6 +24,7 @@ LEAST_PART = 5 * MIB
 """What S3 takes, but for the last part (Amazon S3 User Guide, "Multipart upload limits")."""
 MOST_PARTS = 10_000
 """What S3 takes; the same source."""
+_GROWS = "grows"
 
 
 class DamagedState(ValueError):
@@ -51,25 +53,31 @@ class Name:
     """Rises with each state that an appender stores."""
     offset: int
     mark: str
+    grows: bool = False
 
     @classmethod
     def parse(cls, key: str) -> Name | None:
         """None for a key that is no state's."""
         upload, _, rest = key.removeprefix(ROOT).partition("/")
         fields = rest.split("-")
-        if not key.startswith(ROOT) or not is_id(upload) or len(fields) != 4 or not all(map(str.isdigit, fields[:3])):
+        grows = fields[4:] == [_GROWS]
+        if not key.startswith(ROOT) or not is_id(upload) or len(fields) != 4 + grows:
+            return None
+        if not all(map(str.isdigit, fields[:3])):
             return None
         epoch, serial, offset = map(int, fields[:3])
-        return cls(upload, epoch, serial, offset, fields[3])
+        return cls(upload, epoch, serial, offset, fields[3], grows)
 
     def __str__(self) -> str:
-        return f"{prefix(self.upload)}{self.epoch:016d}-{self.serial:06d}-{self.offset}-{self.mark}"
+        name = f"{prefix(self.upload)}{self.epoch:016d}-{self.serial:06d}-{self.offset}-{self.mark}"
+        return f"{name}-{_GROWS}" if self.grows else name
 
     def next(self, state: State, epoch: int = 0) -> Name:
         """Of the state that follows; a higher epoch starts its own count."""
         new = epoch > self.epoch
         serial = 1 if new else self.serial + 1
-        return Name(self.upload, epoch if new else self.epoch, serial, state.offset, mark(state.target.multipart))
+        of = mark(state.target.multipart)
+        return Name(self.upload, epoch if new else self.epoch, serial, state.offset, of, state.grows)
 
 
 def first_name(upload: str) -> Name:
@@ -120,6 +128,9 @@ class State:
     owns: bool = False
     """Whether the object at the target's key, if there is one, is a part that others are joined from, and nobody
     else's: it goes when the upload goes."""
+    grows: bool = False
+    """Whether parts behind these count as well, once they are there. Only as long as nobody but the process that
+    started the multipart upload has sent any to it, and all of what it sent was right."""
 
     @property
     def offset(self) -> int:
@@ -131,6 +142,8 @@ class State:
 
     def encode(self) -> bytes:
         head = {**asdict(self.target), "etags": self.receipts, "tail": len(self.tail), "owns": self.owns}
+        if self.grows:
+            head["grows"] = True
         return b"\n".join((json.dumps(head, separators=(",", ":")).encode(), self.tail))
 
     @classmethod
@@ -139,8 +152,9 @@ class State:
         line, _, tail = data.partition(b"\n")
         try:
             head: dict[str, Any] = json.loads(line)
-            receipts, size, owns = tuple(map(_receipt, head.pop("etags"))), head.pop("tail"), head.pop("owns", False)
-            state = cls(Target(**head), receipts, tail, owns)
+            receipts, size = tuple(map(_receipt, head.pop("etags"))), head.pop("tail")
+            owns, grows = head.pop("owns", False), head.pop("grows", False)
+            state = cls(Target(**head), receipts, tail, owns, grows)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise DamagedState(str(error)) from error
         if len(tail) != size:
@@ -160,6 +174,15 @@ def agreeing(state: State, found: Sequence[tuple[int, str, int]]) -> int:
         if there.get(number) != (plain(receipt.etag), state.target.size_of(number)):
             return number - 1
     return len(state.receipts)
+
+
+def grown(state: State, found: Mapping[int, tuple[int, Receipt]]) -> State:
+    """A state that grows, with the parts that are in the store by number as (size, receipt). Those count that follow
+    what the state names, whole and without a gap; the first of them begins with the tail's bytes."""
+    receipts = list(state.receipts)
+    while (part := found.get(len(receipts) + 1)) and part[0] == state.target.size_of(len(receipts) + 1):
+        receipts.append(part[1])
+    return state if len(receipts) == len(state.receipts) else replace(state, receipts=tuple(receipts), tail=b"")
 
 
 def plain(etag: str) -> str:

@@ -1,15 +1,15 @@
 """Uploads straight into S3: the parts of a multipart upload to the source's own key, so that finishing copies nothing.
 
 What counts is said by *states* (`rushes.ingest.multipart`), small immutable objects, of which the one that sorts last is
-the truth. A byte is acknowledged when a state that covers it is stored. So a process may be killed between any two
-requests:
+the truth. A byte is acknowledged when a state that covers it is stored, or when its part is and the state grows. So a
+process may be killed between any two requests:
 
 | after | is left | and then |
 |---|---|---|
 | the first state | an upload of no bytes | the creation was not answered, `recovery` removes it |
 | starting the multipart upload | one that no state names, and empty | `sweep` |
 | the state that names it | an upload of the bytes it had | the next writer goes on with it |
-| a part | a part that no state names | not acknowledged; the same bytes are sent and stored again |
+| a part | a part that no state names | counts where the state grows; else the same bytes are sent and stored again |
 | the next state | two states | the newer one counts; the removal of the upload finds the older one |
 | the last part, its state | a complete upload | HEAD or recovery hands it over |
 | the completion | the object, no multipart upload, a state | the same; the object is recognised by its size |
@@ -27,7 +27,13 @@ completed. Then the upload falls back to the parts that are right.
 Bytes that must prove right (`unproven`) count when their commit stores a state. Until then they are parts that no state
 names; taken back, they lie there until the right ones are sent in their place, or the upload ends.
 
-Parts that no state names are never taken for received: their bytes may have been disproved, or be another writer's.
+A state *grows* while only the process that started the multipart upload has sent parts to it, one holder of the lock
+after the other with nobody in between, and all that it sent was right. Then the parts say themselves how far the upload
+is, and a request that brings a part costs one request. Whoever else takes over lists them, and names what it found in a
+state that does not grow before it acknowledges anything; so does a writer before it sends bytes that must prove right,
+and when it takes some back. Such a state is followed by none that grows. The end of an upload is a state's as well: once
+parts have become an object they cannot be listed. Parts that nothing counts are never taken for received: their bytes
+may have been disproved, or be another writer's.
 """
 
 from __future__ import annotations
@@ -131,7 +137,7 @@ class S3UploadStore:
         return total
 
     def stat(self, upload: str) -> Stored:
-        return self._states.of(upload)[-1][1]
+        return self._states.stat(upload)
 
     def append(self, upload: str, fence: int = 0, *, unproven: bool = False) -> S3Appender:
         with self._lock:
@@ -197,7 +203,7 @@ class S3UploadStore:
     def _stored(self, log: StateLog, state: State) -> Found:
         log.store(state)
         self._litter.drop(log.commit())
-        return Found(log.newest, state)
+        return Found(log.newest, state, held=log.epoch)
 
     def _delete(self, names: Sequence[Name]) -> None:
         """The newest one last: it says how to remove the rest."""
@@ -217,7 +223,7 @@ class S3UploadStore:
         *_, (name, _) = self._states.of(upload)
         with missing_upload(upload):
             data = self._bucket.read(str(name))
-            state = parse_state(name, data)
+            state, _ = self._states.grown(parse_state(name, data))
             if state.target.length is not None and not state.is_whole:
                 raise UploadBusy(upload)
             if not state.target.multipart:
@@ -248,6 +254,8 @@ class S3UploadStore:
         By completion also where a put would do: it happens at most once, while the late put of a stopped process could
         bring back what was deleted.
         """
+        if found.name.grows:  # the parts cannot be listed any more when they are an object
+            found = self._store(found, replace(found.state, grows=False))
         state, target = found.state, found.state.target
         if not state.offset:
             self._abort(target.key, target.multipart)  # it was to have parts, but has none

@@ -17,6 +17,7 @@ from rushes.ingest.multipart import LEAST_PART, MIB, MOST_PARTS, USUAL_PART, Rec
 from rushes.ingest.s3_states import Found, Litter, StateLog, full_store, missing_upload
 from rushes.ingest.store import Piece, StoreFull, UploadMissing
 from rushes.storage.bucket import Bucket
+from rushes.storage.signing import Hashed
 from rushes.storage.store import Headers, StoreError
 
 SAVE_EVERY = 2.0
@@ -37,6 +38,21 @@ class Multiparts:
         self.bucket, self.litter = bucket, litter
         self.least = min(smallest, LEAST_PART)
         self.save_every = save_every
+        self._spare: deque[Hashed] = deque(maxlen=1)
+        """The buffer of a part that was sent: to have one from the kernel costs as much as to fill it."""
+
+    def buffer(self) -> Hashed:
+        """An empty one; whatever is in it is of an earlier part."""
+        try:
+            return self._spare.pop()
+        except IndexError:
+            return Hashed()
+
+    def give(self, buffer: Hashed) -> None:
+        """It is not needed any more, by nobody."""
+        if len(buffer) <= USUAL_PART:
+            buffer.reset()
+            self._spare.append(buffer)
 
     def start(self, key: str) -> str:
         """Begin a multipart upload; gives its id."""
@@ -68,8 +84,8 @@ class S3Appender:
     ) -> None:
         self._multiparts, self._log, self._closed = multiparts, log, closed
         self._unproven = unproven
-        self._flights: deque[tuple[Future[Receipt], bytearray]] = deque()
-        self._spare: bytearray | None = None
+        self._flights: deque[tuple[Future[Receipt], Hashed]] = deque()
+        self._spare: Hashed | None = None
         """Of a part that was sent: used again, so that nothing grows while one part follows the other."""
         self._senders: ThreadPoolExecutor | None = None
         self._clock = SystemClock()
@@ -82,14 +98,17 @@ class S3Appender:
 
     def _return_to(self, state: State) -> None:
         self._target = state.target
-        self._owns = state.owns
+        self._owns, self._grows = state.owns, state.grows
         self._receipts = list(state.receipts)
-        self._buffer = state.tail if isinstance(state.tail, bytearray) else bytearray(state.tail)
-        """Whatever is behind `_filled` is of an earlier part."""
-        self._filled = self._durable = len(self._buffer)
+        self._committed = len(self._receipts)
+        """Parts that the last commit covers."""
+        self._filled = self._durable = len(state.tail)
         """Bytes of the buffer that a state holds too, as long as there is no part."""
+        tail = state.tail if isinstance(state.tail, Hashed) else Hashed(state.tail)
+        self._buffer = tail if tail else self._multiparts.buffer()
+        """Whatever is behind `_filled` is of an earlier part."""
         self._offset = state.offset
-        """What the newest state says."""
+        """What the newest state says, or the parts behind it that count by being there."""
 
     @property
     def size(self) -> int:
@@ -110,9 +129,12 @@ class S3Appender:
         with suppress(StoreError, StoreFull, UploadMissing):
             self._land_all()
         self._flights.clear()
-        multipart = self._target
+        multipart, kept = self._target, tuple(self._receipts[: self._committed])
         with missing_upload(self._log.upload):
-            self._return_to(self._log.read_committed())
+            committed = self._log.read_committed()
+        if len(kept) > len(committed.receipts):
+            committed = replace(committed, receipts=kept, tail=b"")
+        self._return_to(replace(committed, grows=False))  # parts that are taken back are there, and must not count
         if multipart.multipart:  # stays, and so does its size of parts
             self._target = multipart
         self._offset = self._log.newest.offset
@@ -121,8 +143,11 @@ class S3Appender:
         if self._has_last_part():
             self._send()
         self._land_all()
-        if self.size != self._offset or not self._log.has_own:
+        if self._parts_say_it():
+            self._offset = self.size
+        elif self.size != self._offset or not self._log.has_own or (self._log.newest.grows and not self._grows):
             self._save(self._tail())
+        self._committed = len(self._receipts)
         self._multiparts.litter.drop(self._log.commit())
         return self._offset
 
@@ -134,12 +159,22 @@ class S3Appender:
     def close(self) -> None:
         if self._senders is not None:
             self._senders.shutdown(wait=False)
+        if self._spare is not None:
+            self._multiparts.give(self._spare)
+            self._spare = None
         known = None
-        if self._log.has_own and self._log.committed is self._log.newest and self.size == self._offset:
-            known = Found(self._log.newest, self._state(self._tail()))
+        ours = self._log.has_own or self._log.goes_on
+        if ours and self._log.committed is self._log.newest and self.size == self._offset:
+            known = Found(self._log.newest, self._state(self._tail()), held=self._log.epoch)
         self._closed(self._log.upload, known)
 
     # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _parts_say_it(self) -> bool:
+        """Whether what came is acknowledged by its parts alone: they count, and nobody's late state can come out on top.
+        The end of an upload is a state's, for the parts are gone when they have become an object."""
+        ours = self._log.has_own or self._log.goes_on
+        return self._grows and ours and not self._filled and self.size != self._target.length
 
     def _has_last_part(self) -> bool:
         """Whether the buffer is to be sent though it may be shorter than a part: at the end of the upload, so that nothing
@@ -154,6 +189,7 @@ class S3Appender:
 
     def _take(self, piece: memoryview) -> None:
         end = self._filled + len(piece)
+        self._buffer.hash(piece, self._filled)
         if end <= len(self._buffer):
             with memoryview(self._buffer) as view:
                 view[self._filled : end] = piece
@@ -161,7 +197,7 @@ class S3Appender:
             self._tail().extend(piece)
         self._filled = end
 
-    def _tail(self) -> bytearray:
+    def _tail(self) -> Hashed:
         del self._buffer[self._filled :]
         return self._buffer
 
@@ -174,11 +210,15 @@ class S3Appender:
     def _send(self) -> None:
         if not self._target.multipart:
             self._begin()
+        elif self._unproven and self._log.newest.grows:
+            self._grows = False
+            self._save(bytes(self._buffer[: self._durable]))
         flights = min(MOST_AT_ONCE, max(1, MEMORY // self._target.part_size - 1))
         while len(self._flights) >= flights:
             self._land()
-        body, self._buffer = self._tail(), self._spare or bytearray()
+        body, self._buffer = self._tail(), self._spare or Hashed()
         self._filled, self._spare = 0, None
+        self._buffer.reset()
         self._senders = self._senders or ThreadPoolExecutor(flights, "part")
         number = len(self._receipts) + len(self._flights) + 1
         self._flights.append((self._senders.submit(self._multiparts.part, self._target, number, body), body))
@@ -187,11 +227,12 @@ class S3Appender:
         """Start the multipart upload, and store at once that it belongs to somebody: else a sweep might end it, and a
         successor would start another one."""
         self._target = replace(self._target, multipart=self._multiparts.start(self._target.key))
+        self._grows = not self._unproven
         self._save(bytes(self._buffer[: self._durable]))
 
     def _save_if_due(self) -> None:
-        """What the full parts come to; without the tail, which would be sent again and again."""
-        if self._unproven or self._clock.monotonic() - self._saved < self._multiparts.save_every:
+        """What the full parts come to, unless they say it; without the tail, which would be sent again and again."""
+        if self._unproven or self._grows or self._clock.monotonic() - self._saved < self._multiparts.save_every:
             return
         while self._flights and self._flights[0][0].done():
             self._land()
@@ -214,7 +255,8 @@ class S3Appender:
             self._land()
 
     def _state(self, tail: bytes | bytearray) -> State:
-        return State(self._target, tuple(self._receipts), tail, self._owns)
+        grows = self._grows and self.size != self._target.length
+        return State(self._target, tuple(self._receipts), tail, self._owns, grows)
 
     def _save(self, tail: bytes | bytearray) -> None:
         self._offset = self._log.store(self._state(tail))

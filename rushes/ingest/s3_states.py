@@ -10,12 +10,12 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from rushes.ingest.multipart import MIB, ROOT, DamagedState, Name, State, prefix
+from rushes.ingest.multipart import MIB, ROOT, DamagedState, Name, Receipt, State, grown, prefix
 from rushes.ingest.store import Stored, StoreFull, UploadBusy, UploadMissing
 from rushes.keys import is_id
-from rushes.storage.bucket import BULK, Bucket, StoreQuota, StoreRefused
+from rushes.storage.bucket import BULK, Bucket, Part, StoreQuota, StoreRefused
 from rushes.storage.store import ObjectMissing, StoreError
 
 KEPT_TAILS = 16 * MIB
@@ -32,6 +32,8 @@ class Found:
     name: Name
     state: State
     older: tuple[Name, ...] = ()
+    held: int = 0
+    """The fence under which this process had it last, and has stored it; 0 where it was read."""
 
 
 class StateLog:
@@ -43,6 +45,8 @@ class StateLog:
         self._bucket = bucket
         self._first = found.name
         self._older = list(found.older)
+        self.goes_on = bool(found.held)
+        """Whether the newest state is of this process, and nobody can have come in between."""
 
     @property
     def has_own(self) -> bool:
@@ -70,7 +74,8 @@ class StateLog:
 
 
 class States:
-    """Names tell nearly everything, so that a listing is enough for `stat`; contents are read where a writer needs them.
+    """Names tell nearly everything, so that a listing is enough for `stat`, but for a state that grows; contents are read
+    where a writer needs them.
 
     `alone`: no other process ever writes here. Then what this process stored last is the newest; else it is if the
     lock's fence rose by one, so that nobody held the lock in between, and a listing has to tell if it did not.
@@ -94,22 +99,42 @@ class States:
             raise UploadMissing(upload)
         return found
 
+    def stat(self, upload: str) -> Stored:
+        """Raises UploadMissing."""
+        for _ in range(_LOOKS):
+            *_, (name, stored) = self.of(upload)
+            if not name.grows:
+                return stored
+            with suppress(ObjectMissing):  # somebody stored a newer one and deleted this
+                state, modified = self.grown(read_state(self._bucket, name))
+                return Stored(state.offset, max(stored.modified, modified))
+        raise StoreError(f"{prefix(upload)}: the state that was listed cannot be read")
+
     def newest(self, upload: str, fence: int = 0) -> Found:
         """`fence`: of the lock that the caller holds, if it knows. Raises UploadMissing.
 
-        The caller may keep the tail: it is not known here any more.
+        The caller may keep the tail: it is not known here any more. A state that this process does not go on with grows
+        no more.
         """
         known = self._forget(upload)
-        if known and (self._alone or (fence and known.name.epoch == fence - 1)):
+        if known and (self._alone or (fence and known.held == fence - 1)):
             return known
         for _ in range(_LOOKS):
             *older, (name, _) = self.of(upload)
-            names = tuple(each for each, _ in older)
-            if known and known.name == name:
-                return Found(name, known.state, names)
             with suppress(ObjectMissing):  # somebody stored a newer one and deleted this
-                return Found(name, read_state(self._bucket, name), names)
+                state = known.state if known and known.name == name else read_state(self._bucket, name)
+                state, _ = self.grown(state)
+                return Found(name, replace(state, grows=False), tuple(each for each, _ in older))
         raise StoreError(f"{prefix(upload)}: the state that was listed cannot be read")
+
+    def grown(self, state: State) -> tuple[State, float]:
+        """With the parts that are there, and when the last one came. Of a multipart upload that is gone there are none."""
+        parts: Sequence[Part] = ()
+        if state.grows:
+            with suppress(ObjectMissing):
+                parts = self._bucket.parts(state.target.key, state.target.multipart)
+        found = {part.number: (part.size, Receipt(part.etag, part.crc32)) for part in parts}
+        return grown(state, found), max((part.modified for part in parts), default=0.0)
 
     def take(self, upload: str, fence: int) -> tuple[Found, StateLog]:
         """For whoever has the lock, to store states. Raises UploadMissing, or UploadBusy where somebody else has had the

@@ -16,11 +16,12 @@ from urllib.parse import parse_qsl, urlsplit
 from zlib import crc32
 
 from rushes.settings import SettingsError
+from rushes.storage.signing import sign_hashed
 from rushes.storage.store import ObjectExists, ObjectMissing, StoreError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, PartTypeDef
 
 _OPTIONS = {
     "endpoint_url": r"https?://.+",
@@ -65,6 +66,8 @@ class Part:
     size: int
     crc32: str = ""
     """In base 64; only where the multipart upload was started with it."""
+    modified: float = 0.0
+    """Seconds since the epoch; only of a part that was listed."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,9 @@ class Bucket:
             request_checksum_calculation="when_required", response_checksum_validation="when_required",
         )  # fmt: skip
         region = self.options.get("region") or "us-east-1"
-        return boto3.session.Session().client("s3", endpoint_url=endpoint, region_name=region, config=config)
+        client = boto3.session.Session().client("s3", endpoint_url=endpoint, region_name=region, config=config)
+        sign_hashed(client)
+        return client
 
     @property
     def crc32(self) -> bool:
@@ -260,10 +265,7 @@ class Bucket:
                 Bucket=self.name, Key=self.prefix + name, UploadId=upload
             )
             return [
-                Part(found["PartNumber"], found["ETag"], found["Size"], found.get("ChecksumCRC32", ""))
-                for page in pages
-                if _said(page, "UploadId", name)
-                for found in page.get("Parts", ())
+                _listed(found) for page in pages if _said(page, "UploadId", name) for found in page.get("Parts", ())
             ]
 
     def complete(self, name: str, upload: str, parts: Sequence[Part]) -> None:
@@ -295,6 +297,11 @@ def _said(answer: Mapping[str, Any], field: str, name: str) -> Any:  # noqa: ANN
     if field not in answer:
         raise StoreError(f"{name}: the object store broke off its answer")
     return answer[field]
+
+
+def _listed(found: PartTypeDef) -> Part:
+    modified = found["LastModified"].timestamp()
+    return Part(found["PartNumber"], found["ETag"], found["Size"], found.get("ChecksumCRC32", ""), modified)
 
 
 def _completed(part: Part) -> CompletedPartTypeDef:

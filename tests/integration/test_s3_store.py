@@ -15,6 +15,7 @@ import pytest
 from rushes.storage.bucket import Bucket, StoreRefused
 from rushes.storage.open import open_store
 from rushes.storage.s3 import S3Store
+from rushes.storage.signing import Hashed
 from rushes.storage.store import IMMUTABLE, POINTER, Headers, ObjectExists, ObjectMissing, StoreError
 from tests.services import faulty as faults
 from tests.services.faulty import Proxy, faulty
@@ -88,6 +89,21 @@ def test_wrong_keys(sound: S3Store, s3: Swift, prefix: str, monkeypatch: pytest.
     with pytest.raises(StoreRefused):
         stranger.delete_many(["a"])
     assert sound.read("a") == b"1"
+
+
+def test_a_part_is_what_was_hashed_or_is_refused(s3: Swift, prefix: str):
+    bucket = Bucket.parse(s3.url(s3.shared, prefix))
+    body = Hashed()
+    for _ in range(2):
+        body.hash(bytes_of(1000), len(body))
+        body.extend(bytes_of(1000))
+    upload = bucket.start("whole")
+    part = bucket.upload_part("whole", upload, 1, body)
+    body[7] ^= 1
+    with pytest.raises(StoreError, match="UploadPart was answered with"):
+        bucket.upload_part("whole", upload, 2, body)
+    bucket.complete("whole", upload, [part])
+    assert bucket.read("whole") == 2 * bytes_of(1000)
 
 
 def test_no_keys_at_all(s3: Swift, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -72,6 +72,15 @@ def plain(life: Life) -> None:
     life.finish()
 
 
+def even(life: Life) -> None:
+    """Requests of whole parts, one with a checksum among them."""
+    life.create(ID, KEY, len(DATA))
+    life.append(ID, DATA[:PART])
+    life.append(ID, DATA[: 2 * PART])
+    life.append(ID, DATA, unproven=True, wrong=b"w" * 11)
+    life.finish()
+
+
 def small(life: Life) -> None:
     life.create(ID, KEY, 9)
     life.append(ID, DATA[:4])
@@ -113,7 +122,7 @@ def joined(life: Life) -> None:
 
 
 LIVES: Mapping[str, Callable[[Life], None]] = {
-    each.__name__: each for each in (plain, small, deferred, unproven, terminated, joined)
+    each.__name__: each for each in (plain, even, small, deferred, unproven, terminated, joined)
 }
 
 

@@ -18,6 +18,7 @@ from rushes.ingest.multipart import (
     Target,
     agreeing,
     first_name,
+    grown,
     joint_etag,
     mark,
     part_size,
@@ -48,9 +49,23 @@ def test_parts_are_no_larger_than_they_have_to_be() -> None:
 
 
 def test_a_name_is_read_as_it_was_written() -> None:
-    name = Name(ID, 1_750_000_000_123, 7, 123456, mark("m"))
-    assert Name.parse(str(name)) == name
-    assert str(name).startswith(prefix(ID))
+    for grows in (False, True):
+        name = Name(ID, 1_750_000_000_123, 7, 123456, mark("m"), grows)
+        assert Name.parse(str(name)) == name
+        assert str(name).startswith(prefix(ID))
+
+
+def test_parts_that_follow_without_a_gap_are_what_a_state_has_grown_by() -> None:
+    state = replace(STATE, grows=True)
+    assert State.decode(state.encode()) == state
+    assert grown(state, {}) == state
+    assert grown(state, {1: (30, A), 2: (30, B), 4: (10, D)}) == state
+    assert grown(state, {3: (29, C)}) == state
+    three = grown(state, {3: (30, C)})
+    assert (three.offset, three.receipts, three.tail) == (90, (A, B, C), b"")
+    assert grown(state, {3: (30, C), 4: (10, D), 5: (30, A)}).is_whole
+    endless = replace(state, target=replace(TARGET, length=None))
+    assert grown(endless, {3: (30, C), 4: (10, D)}).offset == 90
 
 
 @pytest.mark.parametrize(
