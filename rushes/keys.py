@@ -11,13 +11,14 @@ from typing import Any
 
 EARLY = "early/"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32, lower case
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _ID = re.compile(r"^[0-9a-hjkmnp-tv-z]{26}$")
 
 
 def new_id(now: float, randomness: int | None = None) -> str:
     """26 characters: 48 bits of milliseconds, then 80 random bits. Sorts by time and cannot be guessed."""
     value = (int(now * 1000) & (2**48 - 1)) << 80 | (secrets.randbits(80) if randomness is None else randomness)
-    return "".join(_ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def is_id(text: str) -> bool:

@@ -92,14 +92,27 @@ def arrived(change: Change, upload: str, source: SourceRef, *, seen: str | None 
         return asset  # deleted or cancelled while the last bytes came
     probed = early.result(change.tx, asset.id, source.size, seen)
     early.close(change.tx, asset.id, change.now)
-    fields = {"state": AssetState.INGESTED, "uploaded_at": change.now, "source": source}
-    asset = change.save(Outcome(asset.model_copy(update=fields), ("asset.ingested",)))
     if probed is None:
-        change.add_steps(asset, intake())
-        return asset
+        return _ingest(change, asset, source, intake())
+    asset = _ingest(change, asset, source)
     profile, policy = assets.terms(change.tx, asset.id)
     asset = change.save(apply(asset, "probe", probed, change.now))
     change.add_steps(asset, [*intake(probed=True), *plan(probed.facts, probed.ladder, profile, policy)])
+    return asset
+
+
+def arrived_at_once(change: Change, upload: str, asset: Asset, source: SourceRef) -> Asset:
+    """The same for an upload that came whole with its creation: nothing was joined, nor looked at early."""
+    if not uploads.finish(change.tx, upload) or asset.state is not AssetState.UPLOADING:
+        return asset
+    return _ingest(change, asset, source, intake())
+
+
+def _ingest(change: Change, asset: Asset, source: SourceRef, steps: Sequence[StepSpec] = ()) -> Asset:
+    fields = {"state": AssetState.INGESTED, "uploaded_at": change.now, "source": source}
+    asset = change.save(Outcome(asset.model_copy(update=fields), ("asset.ingested",)))
+    if steps:
+        change.add_steps(asset, list(steps))
     return asset
 
 

@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from rushes.catalog import bookings, fleet, tickets, uploads
-from rushes.catalog.change import Store
+from rushes.catalog import arrival, assets, bookings, fleet, tickets, uploads
+from rushes.catalog.change import Change, Store
 from rushes.catalog.records import Booked, Load, Ticket, TicketUpload, Upload
-from rushes.errors import Refused
+from rushes.errors import Refused, RushesError
+from rushes.facts import SourceRef
+from rushes.model import Asset
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What `create_upload` is given."""
+
+    upload: Upload
+    asset: Asset
+    decide: bookings.Decide | None = None
+    day: bool = True
+
+
+def _begun(change: Change, one: Beginning) -> Asset | RushesError:
+    """Nothing is written of one that is refused."""
+    try:
+        with bookings.booked(change.tx, change.now, one.upload, one.decide, day=one.day):
+            return arrival.begin(change, one.upload, one.asset)
+    except RushesError as refusal:
+        return refusal
 
 
 class Reception:
@@ -39,6 +61,25 @@ class Reception:
         """What the fleet has to do, and who there is to do it."""
         with self._database.read() as tx:
             return fleet.load(tx, self._store.now(tx))
+
+    # -- several uploads at once --------------------------------------------------------------------------------------
+
+    def create_uploads(self, beginnings: Sequence[Beginning]) -> list[Asset | RushesError]:
+        """Each as `create_upload` makes it, in one transaction: its asset, or why it was refused. One that is refused does
+        not disturb the others; whatever else goes wrong undoes all of them."""
+        with self._store.change() as change:
+            return [_begun(change, one) for one in beginnings]
+
+    def finish_uploads(self, arrivals: Sequence[tuple[Upload, SourceRef]]) -> list[Asset]:
+        """Of uploads that came whole with their creation, as `finish_upload`, in one transaction."""
+        with self._store.change() as change:
+            # All rows of assets before what comes after them in the order of locks.
+            names = sorted(upload.asset for upload, _ in arrivals if upload.asset)
+            nouns = {name: assets.get(change.tx, name) for name in names}
+            return [
+                arrival.arrived_at_once(change, upload.id, nouns[upload.asset or ""], source)
+                for upload, source in arrivals
+            ]
 
     # -- one-time upload addresses ------------------------------------------------------------------------------------
 

@@ -39,8 +39,7 @@ def admit(services: Services, caller: Caller, creation: Creation) -> Admitted:
             return Admitted(earlier, None, again=True)
         creation = replace(creation, length=length_of_parts(services, caller, creation.parts))
         upload = upload.model_copy(update={"length": creation.length})
-    check_creation(creation, limit_of(upload, services.settings.upload_max_bytes))
-    check_said(upload.metadata, upload.limits.types)
+    _check(services.settings, upload, creation)
     try:
         made = _begin(services, upload, asset)
         if made is None or made.id == upload.asset:
@@ -52,6 +51,18 @@ def admit(services: Services, caller: Caller, creation: Creation) -> Admitted:
         if earlier is None:
             raise
         return Admitted(earlier, None, again=True)
+
+
+def admissible(settings: Settings, caller: Caller, creation: Creation, now: float) -> tuple[Upload, Asset | None]:
+    """An upload and its asset, as far as that can be told by themselves. Raises OverLimit, TypeRefused. Pure."""
+    upload, asset = mint(settings, caller, creation, now)
+    _check(settings, upload, creation)
+    return upload, asset
+
+
+def _check(settings: Settings, upload: Upload, creation: Creation) -> None:
+    check_creation(creation, limit_of(upload, settings.upload_max_bytes))
+    check_said(upload.metadata, upload.limits.types)
 
 
 def _begin(services: Services, upload: Upload, asset: Asset | None) -> Asset | None:

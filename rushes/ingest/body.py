@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterable, Iterable, MutableMapping
+from contextlib import suppress
 from typing import Any, cast
 
 from starlette.requests import ClientDisconnect, Request
@@ -28,8 +29,20 @@ SMALLEST, LARGEST = 4096, 2**20
 """Bytes of a buffer; a connection has at most two."""
 KEPT = 64 * 1024
 """Bytes of a buffer from which on it is kept to be used again: a thousand slow clients are better off without."""
-TICK = 1.0
-"""Seconds after which bytes that do not fill a buffer are handed on all the same."""
+SMALL = 64 * 1024
+"""Bytes of a body that uvicorn keeps whole while nobody asks for it; from more it pauses the reading."""
+AT_ONCE = 0.5
+"""Seconds that a small body may take to be there."""
+TICK = 2.0
+"""Seconds after which bytes that do not fill a buffer are handed on all the same. A buffer has room for as much of a sender's
+bytes, so that one who is slow costs a write every so often, however small the pieces are in which the bytes come."""
+
+
+async def small_body(request: Request) -> bytes | None:
+    """The whole body of a request that is not larger than `SMALL`, if it comes at once. None: read it by `body_of`, and
+    nothing of it is missing there."""
+    found: Body | None = (request.scope.get("extensions") or {}).get(BODY)
+    return None if found is None else await found.whole(AT_ONCE)
 
 
 def body_of(request: Request) -> AsyncIterable[Piece]:
@@ -55,7 +68,7 @@ class Body(Source):
         """Is being filled. The one before is lent to whoever reads, until they ask for the next piece."""
         self._lent: bytearray | None = None
         self._filled = 0
-        self._heard = time.monotonic()
+        self._heard = self._taken = time.monotonic()
         self._reader: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -86,6 +99,25 @@ class Body(Source):
         if self._cycle.more_body:
             raise ClientDisconnect
         raise StopAsyncIteration
+
+    async def whole(self, patience: float) -> bytes | None:
+        """All of it, if it comes within so many seconds and nobody asked for a piece before. None: nothing was taken.
+
+        The parser collects it: for a few kilobytes its copies cost less than going past it. At most `SMALL` bytes.
+        """
+        cycle = self._cycle
+        if self._begun or cycle.waiting_for_100_continue:
+            return None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while cycle.more_body and not cycle.disconnected:
+                    cycle.message_event.clear()
+                    await cycle.message_event.wait()
+        if cycle.more_body or cycle.disconnected:
+            return None
+        self._begun = True
+        body, cycle.body = bytes(cycle.body), bytearray()
+        return body
 
     def rest(self) -> list[Piece]:
         """What came and was not asked for; there will be no more. For whoever stops reading before the end."""
@@ -120,9 +152,10 @@ class Body(Source):
             self._left -= count
         if not self._closed:
             self._filled += count
-            self._came(is_full=self._buffer is not None and self._filled == len(self._buffer))
         if self._left == 0:
-            self._protocol.end_of_diverted()
+            self._protocol.end_of_diverted()  # which wakes whoever reads
+        elif not self._closed:
+            self._came(is_full=self._buffer is not None and self._filled == len(self._buffer))
 
     def parsed(self, piece: bytes) -> None:
         """The parser found these bytes."""
@@ -194,7 +227,9 @@ class Body(Source):
             return None
         self._lent, filled = self._buffer, self._filled
         self._buffer, self._filled = None, 0
-        self._protocol.buffers.judge(filled)
+        now = time.monotonic()
+        self._protocol.buffers.judge(filled, now - self._taken)
+        self._taken = now
         return memoryview(self._lent)[:filled]
 
     def _stop_timer(self) -> None:
@@ -219,10 +254,10 @@ class Buffers:
         if len(buffer) == self._size >= KEPT and not self._closed:
             self._free.append(buffer)
 
-    def judge(self, filled: int) -> None:
-        """Say how many bytes were in one when it was handed on."""
+    def judge(self, filled: int, seconds: float) -> None:
+        """Say how many bytes were in one when it was handed on, and how long after the one before."""
         size = self._size
-        if filled >= size:
+        if filled >= size and 2 * seconds < TICK:
             self._size = min(LARGEST, 4 * size)
         elif filled < size // 4:
             self._size = max(SMALLEST, size // 4)

@@ -113,6 +113,9 @@ class FleetHolds:
                 del self._leases[upload]
                 await asyncio.shield(self._release(upload, hold.fence))
 
+    def is_free(self, upload: str) -> bool:
+        return False
+
     async def settle(self, upload: str) -> bool:
         if not await self._within.settle(upload):
             return False

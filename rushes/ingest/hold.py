@@ -105,6 +105,10 @@ class UploadLocks(Protocol):
         """Raises Locked unless the upload is free, or its holder is silent (`force`: whatever its holder does)."""
         ...
 
+    def is_free(self, upload: str) -> bool:
+        """Whether it is certain, without asking anybody, that nobody appends now."""
+        ...
+
     async def settle(self, upload: str) -> bool:
         """Wait a moment until nobody appends, ending a holder that is or becomes silent. False: one is still there."""
         ...
@@ -131,6 +135,9 @@ class Holds:
         finally:
             del self._held[upload]
             hold.released.set()
+
+    def is_free(self, upload: str) -> bool:
+        return upload not in self._held
 
     async def settle(self, upload: str) -> bool:
         holder = self._held.get(upload)

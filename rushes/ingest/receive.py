@@ -145,11 +145,8 @@ class _Writer:
         return offset
 
     async def _settle(self) -> int | None:
-        """Wait for the write in flight; gives its result, or raises its error. An interruption does not lose it: `wait`
-        leaves it be."""
-        while self._pending is not None and not self._pending.done():
-            await asyncio.wait({self._pending})
-        return self._pending.result() if self._pending is not None else None
+        """Wait for the write in flight; gives its result, or raises its error. An interruption does not lose it."""
+        return None if self._pending is None else await asyncio.shield(self._pending)
 
     def _look(self) -> None:
         """Whether the client is still there."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -15,7 +16,7 @@ from rushes.catalog.records import Upload
 from rushes.errors import NotFound, RushesError
 from rushes.ingest.access import Caller, gone, upload_named
 from rushes.ingest.answers import ASSET, answer, location, locations, options, problem
-from rushes.ingest.body import body_of
+from rushes.ingest.body import body_of, small_body
 from rushes.ingest.complaints import Complaints
 from rushes.ingest.early_look import Hopeless
 from rushes.ingest.hold import Locked
@@ -113,6 +114,10 @@ class Endpoint:
         caller = await self._uploads.caller(request, creates=True)
         creation = parse_creation(request.headers, locations(request, self._settings))
         first = parse_first_append(request.headers, _trailers(request)) if creation.body else None
+        if first is not None:
+            at_once = await self._uploads.create_whole(caller, creation, first, partial(small_body, request))
+            if at_once is not None:
+                return await self._created_whole(request, caller, *at_once)
         seen = await self._uploads.create(caller, creation)
         upload = seen.upload
         headers = {
@@ -127,6 +132,20 @@ class Endpoint:
             headers["Upload-Offset"] = str(offset)
         return answer(201, headers)
 
+    async def _created_whole(
+        self, request: Request, caller: Caller, upload: Upload, failure: Exception | None
+    ) -> Response:
+        """The same answer for one that came at once with all its bytes."""
+        offset = upload.length if failure is None else await self._after_failure(caller, upload, failure)
+        headers = {
+            "Location": location(request, self._settings, upload.id, key=caller.key_for(upload.id)),
+            "Upload-Expires": expires(upload.expires_at),
+            ASSET: upload.asset or "",
+        }
+        if offset is not None:
+            headers["Upload-Offset"] = str(offset)
+        return answer(201, headers)
+
     async def _first_bytes(self, request: Request, caller: Caller, upload: Upload, first: Append) -> int | None:
         """creation-with-upload: the offset. A body that is wrong undoes the creation, as if it had been refused before.
 
@@ -136,15 +155,18 @@ class Endpoint:
         try:
             return (await self._uploads.append(caller, upload.id, first, body_of(request), new=upload)).offset
         except (StoreFull, StoreError, DatabaseUnavailable) as error:
-            log.warning("upload %s was created, its first bytes were not stored: %s", upload.id, error)
-            with suppress(Locked, StoreError, DatabaseUnavailable):
-                return (await self._uploads.look(caller, upload.id)).offset
-            return None
+            return await self._after_failure(caller, upload, error)
         except RushesError as error:
             if error.status in _WRONG_BODY:
                 with suppress(NotFound):  # it has been refused for what its bytes are, and is gone already
                     await self._uploads.terminate(caller, upload.id)
             raise
+
+    async def _after_failure(self, caller: Caller, upload: Upload, error: Exception) -> int | None:
+        log.warning("upload %s was created, its first bytes were not stored: %s", upload.id, error)
+        with suppress(Locked, StoreError, DatabaseUnavailable):
+            return (await self._uploads.look(caller, upload.id)).offset
+        return None
 
     async def _head(self, request: Request) -> Response:
         caller = await self._uploads.caller(request)

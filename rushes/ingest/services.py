@@ -12,9 +12,11 @@ from typing import ParamSpec, Protocol, TypeVar
 from starlette.requests import Request
 
 from rushes.catalog.bookings import Decide
+from rushes.catalog.reception import Beginning
 from rushes.catalog.records import Booked, Load, Ticket, Upload
 from rushes.clock import Clock
 from rushes.engine.early import Pieces
+from rushes.errors import RushesError
 from rushes.facts import EarlyFacts, SourceRef
 from rushes.ingest.gauges import Gauges
 from rushes.ingest.hold import Holds, UploadLocks
@@ -45,6 +47,14 @@ class UploadCatalog(Protocol):
     def create_upload(self, upload: Upload, asset: Asset, decide: Decide | None = None, *, day: bool = True) -> Asset:
         """`decide` is shown what is taken, while nobody else is admitted: it gives the bytes to reserve, or raises.
         Without `day` it is not shown what the tenant brought within a day."""
+        ...
+
+    def create_uploads(self, beginnings: Sequence[Beginning]) -> list[Asset | RushesError]:
+        """Each as `create_upload` makes it, all at once: its asset, or why it was refused."""
+        ...
+
+    def finish_uploads(self, arrivals: Sequence[tuple[Upload, SourceRef]]) -> list[Asset]:
+        """Of uploads that came whole with their creation, all at once."""
         ...
 
     def create_part(self, upload: Upload, decide: Decide | None = None, *, day: bool = True) -> None: ...

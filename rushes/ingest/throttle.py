@@ -40,6 +40,11 @@ class Throttle:
         self._buckets: dict[str, Bucket] = {}
         self._places: dict[str, asyncio.Semaphore] = {}
 
+    def is_free(self, tenant: str) -> bool:
+        """Nothing limits how many of its requests bring bytes, or how fast."""
+        quota = self._quotas.of(tenant)
+        return not (quota.requests or quota.bandwidth)
+
     @asynccontextmanager
     async def place(self, tenant: str) -> AsyncIterator[None]:
         """Around a request that brings bytes. Raises TooManyRequests where no place became free in time."""

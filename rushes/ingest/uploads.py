@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from rushes.catalog.database import DatabaseUnavailable
 from rushes.catalog.records import Ticket, Upload
 from rushes.errors import Refused, RushesError
 from rushes.ingest.access import Caller, caller_of, gone
-from rushes.ingest.admission import admit, admit_length, keep_count
+from rushes.ingest.admission import admissible, admit, admit_length, keep_count
 from rushes.ingest.checksum import ChecksumMismatch
 from rushes.ingest.early import Early
 from rushes.ingest.finish import Position, finish, finish_part, position, store_key
 from rushes.ingest.hold import Hold, Locked
-from rushes.ingest.joining import can_be_joined, join, look_up, standing
+from rushes.ingest.joining import look_up, standing
+from rushes.ingest.joins import Joins
 from rushes.ingest.receive import Received, See, receive
 from rushes.ingest.requests import (
     Append,
@@ -36,16 +38,10 @@ from rushes.ingest.requests import (
     room_of,
 )
 from rushes.ingest.services import Services
-from rushes.ingest.store import Appender, Piece, UploadBusy, UploadDamaged, UploadMissing
-from rushes.storage.store import StoreError
+from rushes.ingest.store import Appender, Piece, UploadDamaged, UploadMissing
+from rushes.ingest.together import Newcomer, Together, may_go_along
 
 log = logging.getLogger(__name__)
-
-JOIN_PATIENCE = 3.0
-"""Seconds that an answer waits for an upload to be put together; then it goes on behind the answer."""
-
-JOIN_TRIES, JOIN_PAUSE = 20, 0.25
-"""How often, and after how many seconds, it is tried again while another process has it."""
 
 Told = Callable[[int], None]
 
@@ -73,9 +69,10 @@ class Uploads:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._early = Early(services)
-        self._joining: dict[str, asyncio.Task[Upload | None]] = {}
-        self._woken: set[str] = set()
-        """Of those: what they have read of their parts may be older than the last part's end."""
+        self._together = Together(services)
+        self._begun: Counter[str] = Counter()
+        """Requests that append to an upload, from before they hold it: a look that comes after one waits for it."""
+        self._joins = Joins(services, self._early.over)
 
     async def caller(self, request: Request, *, creates: bool = False) -> Caller:
         """Whose request it is. `creates`: it would begin an upload, for which a one-time address is good."""
@@ -96,10 +93,33 @@ class Uploads:
         log.info("upload %s created", upload.id, extra={"asset": upload.asset, "upload": upload.id})
         self._services.tally.created(upload.kind)
         if upload.kind == "joined":
-            upload = await self._join_soon(upload)
+            upload = await self._joins.soon(upload)
         elif upload.length == 0 and not creation.body:
             return await self.append(caller, upload.id, Append(0, 0), _nothing())
         return Seen(upload, Position(upload.length or 0 if upload.state == "finished" else 0, upload.expires_at))
+
+    async def create_whole(
+        self, caller: Caller, creation: Creation, first: Append, body: Callable[[], Awaitable[bytes | None]]
+    ) -> tuple[Upload, Exception | None] | None:
+        """A small upload, with all that `body` gives of it: finished, or why its bytes were not stored.
+
+        None where it has to go the way of others, by `create` and `append`: then nothing has been done.
+        """
+        if not may_go_along(caller, creation, first) or not self._together.is_open_to(caller.tenant):
+            return None
+        upload, asset = admissible(self._services.settings, caller, creation, self._services.clock.now())
+        if asset is None or (content := await body()) is None:
+            return None
+        taken = await self._together.take(Newcomer(upload, asset, content))
+        if taken.refused is not None:
+            raise taken.refused
+        self._services.tally.created(upload.kind)
+        if taken.failed is not None:
+            return upload, taken.failed
+        self._services.tally.received(len(content))
+        self._services.tally.finished(upload.kind)
+        log.info("upload %s created and finished", upload.id, extra={"asset": upload.asset, "upload": upload.id})
+        return upload.model_copy(update={"state": "finished"}), None
 
     async def look(self, caller: Caller, upload_id: str, *, force: bool = False, finish: bool = True) -> Seen:
         """How far it is. Waits a moment for a request that appends; `force` ends it, silent or not.
@@ -107,12 +127,14 @@ class Uploads:
         One whose last request died before its end is finished now, unless `finish` is not wanted. Raises Locked while
         that is not possible.
         """
-        upload = await self._load(caller, upload_id)
-        if upload.kind == "joined" and upload.state == "open":
+        at_rest = True
+        if force or self._begun[upload_id] or not self._services.holds.is_free(upload_id):
+            upload = await self._load(caller, upload_id)
+            if not _is_being_joined(upload):
+                at_rest = await self._settle(upload.id, force=force)
+        upload, at = await self._services.call(self._stand, caller, upload_id)
+        if at is None:
             return await self._look_at_joined(upload)
-        at_rest = await self._settle(upload.id, force=force)
-        upload = await self._load(caller, upload_id)
-        at = await self._services.call(position, self._services, upload)
         if finish and at.offset == upload.length and upload.state == "open":
             upload = await self._finish_late(upload, at_rest=at_rest)
         return Seen(upload, at)
@@ -133,6 +155,30 @@ class Uploads:
 
         `told` hears of safe offsets meanwhile. Raises what `check_append` and `receive` raise, Locked, Interrupted.
         """
+        with self._beginning(upload_id):
+            return await self._append(caller, upload_id, append, body, told, force=force, new=new)
+
+    @contextmanager
+    def _beginning(self, upload_id: str) -> Iterator[None]:
+        self._begun[upload_id] += 1
+        try:
+            yield
+        finally:
+            self._begun[upload_id] -= 1
+            if not self._begun[upload_id]:
+                del self._begun[upload_id]
+
+    async def _append(  # noqa: PLR0913 - as `append`
+        self,
+        caller: Caller,
+        upload_id: str,
+        append: Append,
+        body: AsyncIterable[Piece],
+        told: Told | None,
+        *,
+        force: bool,
+        new: Upload | None,
+    ) -> Seen:
         throttle, tenant = self._services.throttle, (new or await self._appendable(caller, upload_id)).tenant
         async with self._services.holds.claim(upload_id, force=force) as hold, throttle.place(tenant):
             hold.follow(body)
@@ -160,16 +206,24 @@ class Uploads:
             upload = await self._load(caller, upload_id)
             await self._services.call(self._terminate, upload)
         if upload.kind == "part":
-            await self._wake(await self._services.call(self._services.catalog.joined_from, upload.id))
+            self._joins.wake(await self._services.call(self._services.catalog.joined_from, upload.id))
 
     # -- steps of these -----------------------------------------------------------------------------------------------
 
     async def _load(self, caller: Caller, upload_id: str) -> Upload:
         """Raises NotFound where it is not there for this caller."""
-        upload = await self._services.ask(self._services.catalog.upload, upload_id)
+        return await self._services.ask(self._find, caller, upload_id)
+
+    def _find(self, caller: Caller, upload_id: str) -> Upload:
+        upload = self._services.catalog.upload(upload_id)
         if upload.state == "terminated" or upload.is_dismissed or not caller.reaches(upload):
             raise gone()
         return upload
+
+    def _stand(self, caller: Caller, upload_id: str) -> tuple[Upload, Position | None]:
+        """None for one that is being joined: it has no position."""
+        upload = self._find(caller, upload_id)
+        return upload, None if _is_being_joined(upload) else position(self._services, upload)
 
     async def _appendable(self, caller: Caller, upload_id: str) -> Upload:
         upload = await self._load(caller, upload_id)
@@ -270,7 +324,7 @@ class Uploads:
     async def _finish(self, upload: Upload) -> Upload:
         services = self._services
         if upload.kind == "part":
-            await self._wake(await services.call(finish_part, services, upload))
+            self._joins.wake(await services.call(finish_part, services, upload))
         else:
             reads_all = any(upload.digests.values())
             await (services.work_through if reads_all else services.call)(finish, services, upload)
@@ -303,65 +357,16 @@ class Uploads:
         parts = await self._services.ask(look_up, self._services, upload.parts)
         stands = standing(upload.parts, parts)
         if stands.is_complete or stands.is_hopeless:
-            upload = await self._join_soon(upload)
+            upload = await self._joins.soon(upload)
             if upload.state == "terminated":
                 raise gone()
         upload = upload.model_copy(update={"length": stands.length if upload.length is None else upload.length})
         offset = upload.length or 0 if upload.state == "finished" else 0
         return Seen(upload, Position(offset, upload.expires_at))
 
-    async def _wake(self, joined: list[Upload]) -> None:
-        """A part of these has ended: they may be complete by it, or hopeless. Their ends come behind the answer."""
-        for upload in joined:
-            self._start_joining(upload.id)
 
-    async def _join_soon(self, upload: Upload) -> Upload:
-        """The upload after it was put together, or as it was where that takes longer, or is not possible yet."""
-        task = self._start_joining(upload.id)
-        await asyncio.wait({task}, timeout=JOIN_PATIENCE)
-        return (task.result() if task.done() else None) or upload
-
-    def _start_joining(self, upload_id: str) -> asyncio.Task[Upload | None]:
-        """One at a time for an upload. What a kill leaves undone, HEAD and recovery do."""
-        task = self._joining.get(upload_id)
-        if task is not None:
-            self._woken.add(upload_id)
-            return task
-        task = self._joining[upload_id] = asyncio.create_task(self._join_while_woken(upload_id))
-        return task
-
-    async def _join_while_woken(self, upload_id: str) -> Upload | None:
-        """Another process that is joining it may have read what is old, too: so it is asked again when that lets go."""
-        try:
-            for _ in range(JOIN_TRIES):
-                self._woken.discard(upload_id)
-                try:
-                    upload = await self._join(upload_id)
-                except Locked:
-                    await asyncio.sleep(JOIN_PAUSE)
-                    continue
-                if upload_id not in self._woken:
-                    return upload
-            return None
-        finally:
-            del self._joining[upload_id]
-            self._woken.discard(upload_id)
-
-    async def _join(self, upload_id: str) -> Upload | None:
-        """None where it is not possible now. Raises Locked."""
-        try:
-            async with self._services.holds.claim(upload_id):
-                copies = await self._services.ask(can_be_joined, self._services, upload_id)
-                upload = await (self._services.work_through if copies else self._services.call)(
-                    join, self._services, upload_id
-                )
-            self._early.over(upload)
-            return upload
-        except Locked:
-            raise
-        except (StoreError, DatabaseUnavailable, UploadBusy, RushesError, OSError, EOFError) as error:
-            log.warning("upload %s cannot be put together yet: %s", upload_id, error)
-            return None
+def _is_being_joined(upload: Upload) -> bool:
+    return upload.kind == "joined" and upload.state == "open"
 
 
 def _check_appendable(upload: Upload) -> None:

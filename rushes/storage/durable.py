@@ -71,14 +71,15 @@ class Draft:
             if error.errno == errno.EXDEV:
                 raise StoreError(f"{self.path.name}: it lies on another file system than the objects.") from error
             if error.errno in (errno.EISDIR, errno.ENOTDIR):
-                raise _under_object() from error
+                raise under_object() from error
             raise
 
     def exists(self) -> bool:
         return self.path.exists()
 
 
-def _under_object() -> StoreError:
+def under_object() -> StoreError:
+    """Of a put below a file, or onto a directory."""
     return StoreError("One key cannot lie below another object's key.")
 
 
@@ -115,11 +116,16 @@ def _sealed(file: BinaryIO) -> os.stat_result:
     The kernel's clock for files ticks every few milliseconds and inodes are used again at once, so two versions of
     equal size could otherwise look the same. The sub-millisecond part of the time is made random.
     """
-    status = os.fstat(file.fileno())
-    unique = status.st_mtime_ns // 1_000_000 * 1_000_000 + secrets.randbelow(1_000_000)
-    os.utime(file.fileno(), ns=(status.st_atime_ns, unique))
+    mark(file.fileno())
     os.fsync(file.fileno())
     return os.fstat(file.fileno())
+
+
+def mark(descriptor: int) -> None:
+    """Give a file the time that tells its version from any other."""
+    status = os.fstat(descriptor)
+    unique = status.st_mtime_ns // 1_000_000 * 1_000_000 + secrets.randbelow(1_000_000)
+    os.utime(descriptor, ns=(status.st_atime_ns, unique))
 
 
 def _mtime(path: Path) -> float:
@@ -138,7 +144,7 @@ def make_parents(path: Path, root: Path) -> None:
             sync_directory(directory.parent)
         except FileExistsError as error:  # made beside us; if it was pruned again, the caller's rename notices
             if directory.is_file():
-                raise _under_object() from error
+                raise under_object() from error
         except FileNotFoundError:
             return  # pruned beside us: the same
 

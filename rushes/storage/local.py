@@ -12,15 +12,16 @@ import fcntl
 import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from rushes.storage.bulk import BulkPuts
 from rushes.storage.durable import Draft, make_parents, opened, prune, store_errors, sync_directory
 from rushes.storage.names import RESERVED, check_key, check_prefix
 from rushes.storage.sidecar import Sidecars
-from rushes.storage.store import Fetched, Headers, Listed, ObjectExists, ObjectInfo, ObjectMissing
+from rushes.storage.store import Fetched, Headers, Listed, ObjectExists, ObjectInfo, ObjectMissing, StoreError
 from rushes.storage.version import etag_of, version_of
 
 LOCKS = 64
@@ -29,7 +30,7 @@ PLAIN = Headers()
 
 
 class LocalStore:
-    """ObjectStore, ConditionalPut, Adopt and ServerCopy on a directory; safe between threads and processes of one machine.
+    """ObjectStore, ConditionalPut, Adopt, BulkPut and ServerCopy on a directory; safe between threads and processes of one machine.
 
     A key cannot lie below another object's key (a file is not a directory): such a put is a StoreError.
     """
@@ -41,6 +42,7 @@ class LocalStore:
         own = self.root / RESERVED
         self._tmp, self._locks = own / "tmp", own / "locks"
         self._sidecars = Sidecars(own / "headers")
+        self._bulk = BulkPuts(self.root, self._tmp)
         with store_errors(str(root)):
             for directory in (self._tmp, self._locks):
                 directory.mkdir(parents=True, exist_ok=True)
@@ -49,6 +51,11 @@ class LocalStore:
         check_key(key)
         with store_errors(key), Draft.of_bytes(self._tmp, data) as draft, self._lock(key):
             return self._commit(key, draft, headers)
+
+    def put_new(self, objects: Sequence[tuple[str, bytes]]) -> list[StoreError | None]:
+        for key, _ in objects:
+            check_key(key)
+        return self._bulk.put(objects)
 
     def put_if(self, key: str, data: bytes, headers: Headers, *, etag: str | None) -> ObjectInfo:
         check_key(key)

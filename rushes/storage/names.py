@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import PurePosixPath
 
 from rushes.storage.store import IMMUTABLE, POINTER, PRIVATE, Headers
@@ -14,6 +15,7 @@ MAX_KEY = 1024
 """Bytes of UTF-8; the limit of S3 (Amazon S3 User Guide, "Naming Amazon S3 objects")."""
 MAX_PART = 255
 """Bytes of UTF-8 between two slashes; NAME_MAX of Linux file systems."""
+_UNFIT = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
 def check_key(key: str) -> str:
@@ -37,7 +39,7 @@ def _fault(key: str) -> str | None:
         return "it is not valid Unicode"
     if not 0 < len(key.encode()) <= MAX_KEY:
         return f"it must have 1 to {MAX_KEY} bytes"
-    if any(ord(character) < 32 or character in "\x7f\\" for character in key):
+    if _UNFIT.search(key):
         return "it contains a control character or a backslash"
     if any(part in (b"", b".", b"..") for part in parts):
         return "it has an empty part, `.` or `..`"

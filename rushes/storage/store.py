@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
@@ -117,6 +117,14 @@ class ConditionalPut(Protocol):
 class Adopt(Protocol):
     def adopt(self, key: str, path: Path, headers: Headers = ...) -> ObjectInfo:
         """Take over a file of the same file system by renaming it, without copying a byte."""
+        ...
+
+
+@runtime_checkable
+class BulkPut(Protocol):
+    def put_new(self, objects: Sequence[tuple[str, bytes]]) -> list[StoreError | None]:
+        """`put_bytes` of several at once, which wait for the disk together; of each, what went wrong. The keys are new ones
+        that nobody else puts or deletes meanwhile."""
         ...
 
 

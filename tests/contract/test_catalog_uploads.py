@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 
 from rushes.catalog.database import migrations
 from rushes.catalog.open import open_database
-from rushes.catalog.records import Upload, UploadLimits
-from rushes.errors import NotFound
+from rushes.catalog.reception import Beginning
+from rushes.catalog.records import Booked, Upload, UploadLimits
+from rushes.errors import NotFound, Refused
 from rushes.facts import SourceRef
-from rushes.keys import new_id
+from rushes.keys import new_id, source_key
 from rushes.model import Asset
 from rushes.noun import Reason
 from rushes.states import AssetState
@@ -41,6 +43,17 @@ def part(shop: Shop, **fields: Any) -> str:
     return make(shop, kind="part", **fields).id
 
 
+def newcomer(shop: Shop, **fields: Any) -> Beginning:
+    now = shop.clock.now()
+    asset = Asset(id=new_id(now), tenant="t", created_at=now, policy="development")
+    given = {"tenant": "t", "length": 9, "created_at": now, "expires_at": now + DAY, **fields}
+    return Beginning(Upload(id=new_id(now), asset=asset.id, **given), asset)
+
+
+def source(one: Beginning) -> tuple[Upload, SourceRef]:
+    return one.upload, SourceRef(key=source_key("t", one.asset.id, 1), version=1, size=9)
+
+
 def ids(uploads: list[Upload]) -> set[str]:
     return {upload.id for upload in uploads}
 
@@ -60,6 +73,63 @@ def test_a_part_has_no_asset_and_no_event(shop: Shop) -> None:
     assert shop.catalog.upload(name).asset is None
     assert shop.catalog.assets(tenant="t") == ([], None)
     assert shop.catalog.counts().assets == {}
+
+
+def test_several_uploads_begin_and_end_as_each_of_them_would_alone(shop: Shop) -> None:
+    several, alone = [newcomer(shop) for _ in range(3)], newcomer(shop)
+    begun = shop.catalog.create_uploads(several)
+    ended = shop.catalog.finish_uploads([source(one) for one in several])
+    shop.catalog.create_upload(alone.upload, alone.asset)
+    like = shop.catalog.finish_upload(*(alone.upload.id, source(alone)[1]))
+    assert [made.id for made in begun if isinstance(made, Asset)] == [one.asset.id for one in several]
+    for one, asset in zip(several, ended, strict=True):
+        assert asset == shop.catalog.asset(one.asset.id)
+        assert (asset.state, asset.revision, asset.source) == (AssetState.INGESTED, like.revision, source(one)[1])
+        assert shop.catalog.upload(one.upload.id).state == "finished"
+        told = [event.type for event in shop.catalog.events(asset=asset.id)]
+        assert told == [event.type for event in shop.catalog.events(asset=like.id)]
+        steps = {(step.key, step.state) for step in shop.catalog.steps(asset.id)}
+        assert steps == {(step.key, step.state) for step in shop.catalog.steps(like.id)}
+
+
+def test_of_several_uploads_one_that_is_refused_does_not_disturb_the_others(shop: Shop) -> None:
+    shown: list[int] = []
+
+    def decide(booked: Booked) -> int:
+        shown.append(booked.bytes)
+        if booked.bytes > 9:
+            raise Refused("too_much", "Too much.")
+        return 9
+
+    several = [replace(newcomer(shop), decide=decide) for _ in range(4)]
+    results = shop.catalog.create_uploads(several)
+    assert shown == [0, 9, 18, 18], "each sees those before it"
+    assert [isinstance(result, Asset) for result in results] == [True, True, False, False]
+    for one, made in zip(several, results, strict=True):
+        if isinstance(made, Asset):
+            assert shop.catalog.upload(one.upload.id).state == "open"
+        else:
+            with pytest.raises(NotFound):
+                shop.catalog.upload(one.upload.id)
+
+
+def test_of_several_uploads_none_begins_where_one_cannot_be_written(shop: Shop) -> None:
+    first, second = newcomer(shop), newcomer(shop)
+    twice = replace(second, upload=first.upload)
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        shop.catalog.create_uploads([first, twice])
+    with pytest.raises(NotFound):
+        shop.catalog.upload(first.upload.id)
+
+
+def test_an_asset_that_was_given_up_meanwhile_gets_no_source_with_the_others(shop: Shop) -> None:
+    kept, given_up = newcomer(shop), newcomer(shop)
+    shop.catalog.create_uploads([kept, given_up])
+    shop.catalog.delete(given_up.asset.id)
+    for _ in range(2):  # again is harmless
+        ended = shop.catalog.finish_uploads([source(kept), source(given_up)])
+        assert [asset.state for asset in ended] == [AssetState.INGESTED, AssetState.DELETED]
+        assert [asset.source is None for asset in ended] == [False, True]
 
 
 def test_a_length_is_declared_once(shop: Shop) -> None:

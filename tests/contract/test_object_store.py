@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import secrets
 import threading
 from collections.abc import Callable
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rushes.storage import bulk
 from rushes.storage.bucket import StoreLacks
 from rushes.storage.local import LocalStore
 from rushes.storage.memory import MemoryStore
@@ -24,6 +27,7 @@ from rushes.storage.store import (
     PRIVATE,
     Adopt,
     BulkDelete,
+    BulkPut,
     ConditionalPut,
     Headers,
     Listed,
@@ -98,8 +102,65 @@ def test_store_has_the_protocols(store: Store):
     assert isinstance(store, ObjectStore)
     assert isinstance(store, ConditionalPut)
     assert isinstance(store, ServerCopy)
-    assert isinstance(store, Adopt) is isinstance(store, LocalStore)
+    assert isinstance(store, Adopt) is isinstance(store, BulkPut) is isinstance(store, LocalStore)
     assert isinstance(store, Presign) is isinstance(store, BulkDelete) is isinstance(store, S3Store)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 30])
+def test_several_new_objects_come_at_once(tmp_path: Path, count: int):
+    store = LocalStore(tmp_path / "objects")
+    objects = [(f"sources/t/{number}/1", os.urandom(number * 700)) for number in range(count)]
+    assert store.put_new(objects) == [None] * count
+    assert [(key, store.read(key)) for key, _ in objects] == objects
+    assert {store.head(key).cache_control for key, _ in objects} <= {PRIVATE}
+    assert {found.key for found in store.list("")} == {key for key, _ in objects}
+    assert drafts(store) == []
+
+
+def test_of_several_new_objects_one_that_fails_does_not_harm_the_others(tmp_path: Path):
+    store = LocalStore(tmp_path / "objects")
+    store.put_bytes("taken", b"an object")
+    first, wrong, last = store.put_new([("a/1", b"first"), ("taken/below/1", b"wrong"), ("b/1", b"last")])
+    assert first is last is None
+    assert isinstance(wrong, StoreError)
+    assert (store.read("a/1"), store.read("b/1"), store.read("taken")) == (b"first", b"last", b"an object")
+    assert drafts(store) == []
+
+
+def test_several_new_objects_on_a_full_disk_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    store = LocalStore(tmp_path / "objects")
+    whole = os.write
+
+    def write(descriptor: int, data: bytes) -> int:
+        if bytes(data[:4]) == b"full":
+            raise OSError(errno.ENOSPC, "no space")
+        return whole(descriptor, data)
+
+    monkeypatch.setattr(os, "write", write)
+    full, well = store.put_new([("a/1", b"full"), ("b/1", b"well")])
+    assert isinstance(full, StoreError)
+    assert well is None
+    assert [found.key for found in store.list("")] == ["b/1"]
+    assert drafts(store) == []
+
+
+def test_new_objects_whose_place_is_not_durable_did_not_go_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    store = LocalStore(tmp_path / "objects")
+    store.put_bytes("sources/t/0/1", b"so that the directory is there")
+
+    def fails(directory: Path) -> None:
+        if directory.name == "t":
+            raise OSError(errno.EIO, "input/output error")
+
+    monkeypatch.setattr(bulk, "sync_directory", fails)
+    assert all(
+        isinstance(error, StoreError) for error in store.put_new([("sources/t/1/1", b"a"), ("sources/t/2/1", b"b")])
+    )
+
+
+def drafts(store: LocalStore) -> list[Path]:
+    """What is left of writing."""
+    return [*(store.root / ".rushes" / "tmp").iterdir()]
 
 
 @pytest.mark.parametrize("size", [0, 1, 16_384, 16_385, 3_000_000])

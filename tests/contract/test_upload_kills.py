@@ -18,8 +18,10 @@ import pytest
 from rushes.catalog.catalog import Catalog
 from rushes.catalog.change import Store
 from rushes.catalog.database import Database
+from rushes.catalog.records import Upload
 from rushes.clock import ManualClock, SystemClock
 from rushes.ingest.access import Caller
+from rushes.ingest.admission import admissible
 from rushes.ingest.checksum import Check, hasher
 from rushes.ingest.finish import store_key
 from rushes.ingest.local import LocalUploadStore
@@ -27,8 +29,10 @@ from rushes.ingest.local_append import LocalAppender
 from rushes.ingest.recovery import recover
 from rushes.ingest.requests import Append, Creation
 from rushes.ingest.services import Services
+from rushes.ingest.together import Newcomer, Taken, take_all
 from rushes.ingest.uploads import Seen, Uploads
 from rushes.keys import new_id
+from rushes.model import Asset
 from rushes.settings import Settings
 from rushes.states import AssetState
 from rushes.storage.local import LocalStore
@@ -110,7 +114,7 @@ class World:
 
     async def end(self) -> None:
         """Of the process: what it does behind its answers comes to an end."""
-        await asyncio.gather(*self.uploads._joining.values(), return_exceptions=True)
+        await asyncio.gather(*self.uploads._joins._joining.values(), return_exceptions=True)
         self.services.threads.shutdown()
         for appender in self.fuse.open:
             os.close(appender._descriptor)  # as the kernel does
@@ -261,3 +265,47 @@ async def test_an_upload_that_is_given_up_and_killed_anywhere_is_gone_in_the_end
         if not was_killed:
             break
     assert 3 < number < MOST
+
+
+async def test_small_uploads_that_are_killed_together_are_whole_or_nothing(database: Database, tmp_path: Path) -> None:
+    bodies = [os.urandom(number) for number in (1, 700, 9000)]
+    creations = [Creation(length=len(body), metadata={}, raw_metadata="", body=True) for body in bodies]
+    for number in range(1, MOST):
+        world = World(database, tmp_path / str(number), number)
+        caller = Caller(world.tenant)
+        newcomers = [
+            Newcomer(*_with_asset(admissible(world.settings, caller, creation, world.clock.now())), body)
+            for creation, body in zip(creations, bodies, strict=True)
+        ]
+        # Given some that go together, and a kill between any two calls
+        acknowledged = False
+        with suppress(Killed):
+            taken = take_all(world.services, world.services.objects, newcomers)
+            acknowledged = taken == [Taken()] * len(newcomers)
+        was_killed = world.fuse.is_blown
+        await world.end()
+        # When another process starts, and all that nobody comes back for expires
+        world.start(Fuse())
+        await recover(world.services)
+        world.clock.advance(3 * world.settings.upload_expiry)
+        await recover(world.services)
+        await world.end()
+        # Then each is there, whole, or is not; and what was acknowledged is there
+        assets, _ = world.catalog.assets(tenant=world.tenant, limit=100)
+        done = {asset.id: asset for asset in assets if asset.state is AssetState.INGESTED}
+        assert {asset.state for asset in assets} <= {AssetState.INGESTED, AssetState.FAILED}
+        assert not acknowledged or len(done) == len(newcomers)
+        for one in newcomers:
+            if one.asset.id in done:
+                assert world.objects.read(one.key) == one.body
+        assert {found.key for found in world.objects.list("")} == {one.key for one in newcomers if one.asset.id in done}
+        assert [each for each in world.catalog.kept_uploads() if each.tenant == world.tenant] == []
+        if not was_killed:
+            assert acknowledged
+            break
+    assert 5 < number < MOST
+
+
+def _with_asset(made: tuple[Upload, Asset | None]) -> tuple[Upload, Asset]:
+    assert made[1] is not None
+    return made[0], made[1]

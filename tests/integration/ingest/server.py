@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,11 @@ class FailingStore(LocalStore):
         if self._marker.exists():
             raise StoreError("out of order, as the test wants it")
         return super().adopt(key, path, *rest)
+
+    def put_new(self, objects: Sequence[tuple[str, bytes]]) -> list[StoreError | None]:
+        if self._marker.exists():
+            return [StoreError("out of order, as the test wants it") for _ in objects]
+        return super().put_new(objects)
 
 
 def tenant_of(request: Request) -> str:

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from rushes.clock import pause
 from rushes.ingest import body
-from rushes.ingest.body import LARGEST, Body, BodyProtocol, body_of
+from rushes.ingest.body import LARGEST, SMALL, Body, BodyProtocol, body_of, small_body
 from tests.integration.ingest.wire import Wire, chunk
 
 BIG = os.urandom(5 * LARGEST + 12345)
@@ -36,7 +36,13 @@ class Application:
         request = Request(scope, receive)
         found = body_of(request)
         assert isinstance(found, Body)
-        handler = {"/refuse": self._refuse, "/give-up": self._give_up, "/asgi": self._asgi, "/wait": self._wait}
+        handler = {
+            "/refuse": self._refuse,
+            "/give-up": self._give_up,
+            "/asgi": self._asgi,
+            "/wait": self._wait,
+            "/small": self._small,
+        }
         seen = await handler.get(scope["path"], self._read)(request, found)
         data = json.dumps(seen).encode()
         headers = [(b"content-length", str(len(data)).encode())]
@@ -75,6 +81,14 @@ class Application:
             await asyncio.sleep(0.01)
         rest = b"".join(found.rest())
         return {"size": len(first + rest), "sha": hashlib.sha256(first + rest).hexdigest(), "heard": found.heard}
+
+    async def _small(self, request: Request, _: Body) -> dict[str, Any]:
+        """Asks for all of it at once, and reads it otherwise."""
+        whole = await small_body(request)
+        if whole is not None:
+            return {"at once": True, "size": len(whole), "sha": hashlib.sha256(whole).hexdigest()}
+        pieces = [bytes(piece) async for piece in body_of(request)]
+        return {"at once": False, "size": sum(map(len, pieces)), "sha": hashlib.sha256(b"".join(pieces)).hexdigest()}
 
     @staticmethod
     async def _asgi(request: Request, _: Body) -> dict[str, Any]:
@@ -252,3 +266,39 @@ def test_a_server_that_is_told_to_end_ends_the_bodies(application: Application) 
         assert not thread.is_alive()
     assert application.left["sha"] == sha(BIG[:100_000])
     assert not application.left["whole"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 10_000, SMALL])
+def test_a_small_body_comes_at_once_and_the_next_request_after_it(
+    url: str, application: Application, size: int
+) -> None:
+    data = os.urandom(size)
+    with Wire(url) as wire:
+        for path in ("/small", "/", "/small"):
+            wire.request("POST", path, length(data))
+            for start in range(0, size, 7000):
+                wire.send(data[start : start + 7000])
+            found = seen(wire)
+            assert (found["sha"], found["size"]) == (sha(data), size)
+            assert found.get("at once", True)
+
+
+def test_a_small_body_that_takes_its_time_is_read_as_any_other(
+    url: str, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body, "AT_ONCE", 0.05)
+    data = os.urandom(10_000)
+    with Wire(url) as wire:
+        wire.request("POST", "/small", length(data))
+        wire.send(data[:4000])
+        assert not application.done.wait(0.2)
+        wire.send(data[4000:])
+        assert seen(wire) == {"at once": False, "size": len(data), "sha": sha(data)}
+
+
+def test_a_small_body_of_a_client_that_waits_for_leave_is_read_as_any_other(url: str, application: Application) -> None:
+    with Wire(url) as wire:
+        wire.request("POST", "/small", {"Content-Length": "4", "Expect": "100-continue"})
+        assert wire.answer().status == 100
+        wire.send(b"data")
+        assert seen(wire) == {"at once": False, "size": 4, "sha": sha(b"data")}

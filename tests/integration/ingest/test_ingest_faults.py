@@ -230,6 +230,53 @@ def test_bytes_of_a_request_that_never_ended_survive_kill_9_too(server) -> None:
     assert server.source_sha(finish(server, url, data)) == hashlib.sha256(data).hexdigest()
 
 
+@pytest.mark.parametrize("round_", range(3))
+def test_every_small_file_that_was_acknowledged_survives_kill_9(server, round_: int) -> None:
+    created: dict[str, bytes] = {}
+
+    def create() -> None:
+        with suppress(httpx.TransportError), httpx.Client() as client:
+            while True:
+                data = os.urandom(random.randrange(1, 20_000))
+                answer = client.post(f"{server.url}/files", content=data, headers=_with_all(data))
+                assert answer.status_code == 201
+                assert answer.headers["upload-offset"] == str(len(data))
+                created[answer.headers["location"]] = data
+
+    # Given clients that create small files, many at once, and a server that is killed meanwhile
+    clients = [threading.Thread(target=create) for _ in range(8)]
+    for client in clients:
+        client.start()
+    wait_for(lambda: len(created) > 20 * (round_ + 1))
+    server.kill()
+    for client in clients:
+        client.join()
+    # When it is started again / Then each that was acknowledged is there, once, and whole
+    server.start()
+    stored = {path.read_bytes() for path in (server.data / "objects" / "sources").rglob("*") if path.is_file()}
+    assert stored.issuperset(created.values())
+    for url, data in created.items():
+        assert server.offset(url) == len(data)
+    # And nothing is half there: what was not acknowledged is finished, or has no bytes
+    for asset in server.assets():
+        assert asset["state"] in ("ingested", "uploading")
+        assert (asset["source"] is None) is (asset["state"] == "uploading")
+
+
+def test_small_files_to_a_store_that_is_down_wait_for_their_bytes(server) -> None:
+    (server.data / "out-of-order").touch()
+    data = os.urandom(5000)
+    answer = httpx.post(f"{server.url}/files", content=data, headers=_with_all(data))
+    assert answer.status_code == 201
+    assert answer.headers["upload-offset"] == "0"
+    (server.data / "out-of-order").unlink()
+    assert server.source_sha(finish(server, answer.headers["location"], data)) == hashlib.sha256(data).hexdigest()
+
+
+def _with_all(data: bytes) -> dict[str, str]:
+    return {**TUS, "Content-Type": "application/offset+octet-stream", "Upload-Length": str(len(data))}
+
+
 @pytest.mark.parametrize("busy", [False, True], ids=["silent", "sending"])
 def test_sigterm_in_the_middle_ends_soon_and_keeps_the_bytes(server, busy: bool) -> None:
     data = os.urandom(64 * MIB)
