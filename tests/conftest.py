@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import shutil
 import signal
@@ -26,6 +27,15 @@ def pytest_configure() -> None:
     """Children inherit an ignored SIGINT, which a shell gives to what it runs in the background; tests send it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def product_log() -> Iterator[None]:
+    """The command line sends the log to what is standard error at that time, which a test that calls it closes."""
+    log = logging.getLogger("rushes")
+    before = log.handlers[:], log.level, log.propagate
+    yield
+    log.handlers[:], log.level, log.propagate = before
 
 
 def unavailable(what: str) -> None:

@@ -93,6 +93,7 @@ def test_trouble_of_ours_is_1_and_a_sentence_without_a_traceback(
         raise error
 
     monkeypatch.setattr("rushes.catalog.sqlite.SqliteDatabase.migrate", broken)
+    monkeypatch.setattr("rushes.wiring.START_PATIENCE", 0.0)
     code, _, told = run("migrate", "--data", str(tmp_path))
     assert code == 1
     assert told.strip()

@@ -139,9 +139,9 @@ class Server:
         return httpx.get(f"{self.url}/v1/assets", headers=headers).json()
 
     def source_sha(self, identity: str) -> str:
-        """SHA-256 of the asset's source, read from the object store."""
-        source = self.asset(identity)["source"]
-        assert source is not None, "the asset has no source"
+        """SHA-256 of the asset's source, read from the object store. It is waited for: what is joined may come to its end
+        behind the answer."""
+        source = wait_for(lambda: self.asset(identity)["source"], "the asset's source")
         objects = open_store(self.options.get("storage") or f"file://{self.data / 'objects'}")
         data = objects.read(source["key"])
         assert len(data) == source["size"]

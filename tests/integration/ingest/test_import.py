@@ -105,9 +105,21 @@ class Desk:
         assert list(open_upload_store(self.settings, alone=False).list()) == []
 
 
-@pytest.fixture(params=["bucket", "directory"])
-def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Archive:
-    if request.param == "directory":
+BUCKET_TO_S3, DIRECTORY_TO_FILES = ("bucket", "s3"), ("directory", "local")
+WAYS = [BUCKET_TO_S3, DIRECTORY_TO_FILES]
+MORE = [pytest.param(way, marks=pytest.mark.nightly) for way in (("bucket", "local"), ("directory", "s3"))]
+
+
+@pytest.fixture(params=[*WAYS, *MORE], ids=lambda way: "-".join(way))
+def way(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Where the back catalogue lies, and where it is taken."""
+    found: tuple[str, str] = request.param
+    return found
+
+
+@pytest.fixture
+def archive(request: pytest.FixtureRequest, way: tuple[str, str], tmp_path: Path) -> Archive:
+    if way[0] == "directory":
         root = tmp_path / "archive"
 
         def write(path: str, data: bytes) -> None:
@@ -121,9 +133,9 @@ def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Archive:
     return Archive(address, Bucket.parse(address).put)
 
 
-@pytest.fixture(params=["local", "s3"])
-def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Desk:
-    if request.param == "local":
+@pytest.fixture
+def desk(request: pytest.FixtureRequest, way: tuple[str, str], tmp_path: Path) -> Desk:
+    if way[1] == "local":
         return Desk(tmp_path / "data", {})
     service: Swift = request.getfixturevalue("s3")
     return Desk(tmp_path / "data", {"RUSHES_STORAGE_URL": service.url(service.bucket(), "videos")})

@@ -8,7 +8,7 @@ import { Upload } from "tus-js-client";
 
 const [endpoint, file, given] = process.argv.slice(2);
 const options = JSON.parse(given ?? "{}");
-const seen = { offsets: [], statuses: [], resumed: 0, asset: null };
+const seen = { offsets: [], statuses: [], troubles: [], resumed: 0, asset: null };
 
 function finish(result) {
   console.log(JSON.stringify({ ...seen, ...result }));
@@ -33,6 +33,11 @@ const upload = new Upload(source, {
   onAfterResponse(request, response) {
     seen.statuses.push(`${request.getMethod()} ${response.getStatus()}`);
     seen.asset = response.getHeader("Rushes-Asset") ?? seen.asset;
+  },
+  onShouldRetry(error) {
+    seen.troubles.push(String(error));
+    const status = error.originalResponse?.getStatus() ?? 0;
+    return status < 400 || status >= 500 || status === 409 || status === 423;
   },
   onProgress(sent) {
     if (options.abandonAt && sent >= options.abandonAt) {
