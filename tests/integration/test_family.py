@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 
 from rushes.clock import pause
 from rushes.ffmpeg.family import family
@@ -36,3 +37,21 @@ def test_of_one_that_is_gone() -> None:
     process = subprocess.Popen(["true"])
     process.wait()
     assert family(process.pid) == []
+
+
+def test_those_that_end_while_they_are_looked_at_are_left_out() -> None:
+    stop = threading.Event()
+
+    def churn() -> None:
+        while not stop.is_set():
+            subprocess.run(["sh", "-c", "true & true & wait"], check=True)
+
+    churning = threading.Thread(target=churn)
+    churning.start()
+    try:
+        # Looked at a few hundred times, while processes come and go
+        found = [family(os.getpid())[0].pid for _ in range(300)]
+    finally:
+        stop.set()
+        churning.join()
+    assert set(found) == {os.getpid()}
