@@ -13,6 +13,7 @@ from urllib.parse import urljoin
 
 import httpx
 from rich.console import Console
+from rich.filesize import decimal
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -21,9 +22,9 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
-    TransferSpeedColumn,
 )
 
+from rushes.clock import Clock, SystemClock
 from rushes.ingest.follow import DONE, NOT_PUBLIC, OUR_FAULT, REFUSED, AssetJson, Follower
 from rushes.ingest.memo import Memos, state_directory
 from rushes.ingest.patience import Patience
@@ -131,10 +132,10 @@ class _Run:
         return code
 
     def _upload(self, file: Path) -> str:
-        columns = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        columns = (DownloadColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
         with Progress(TextColumn("{task.description}"), BarColumn(30), *columns, console=self.console) as progress:
-            task = progress.add_task(_plain(file.name), total=None)
-            return self.sender.send(file, _reporter(progress, task))
+            task = progress.add_task(_plain(file.name), total=None, rate="")
+            return self.sender.send(file, _reporter(progress, task, SystemClock()))
 
     def _follow(self, asset: str, wait: str) -> tuple[int, AssetJson]:
         with Progress(
@@ -165,9 +166,20 @@ class _Run:
         self.console.print(f"{_plain(file.name)}: {sentence}", style="red", highlight=False, markup=False)
 
 
-def _reporter(progress: Progress, task: TaskID) -> Callable[[int, int], None]:
+def rate_of(sent: int, seconds: float) -> str:
+    """Bytes a second since this push began, as people read them; nothing where nothing was sent yet."""
+    return f"{decimal(int(sent / seconds))}/s" if sent > 0 and seconds > 0 else ""
+
+
+def _reporter(progress: Progress, task: TaskID, clock: Clock) -> Callable[[int, int], None]:
+    """rich's own rate is that between two reports, which for a small file is how fast the kernel takes it."""
+    began: tuple[float, int] | None = None
+
     def report(done: int, size: int) -> None:
-        progress.update(task, completed=done, total=size)
+        nonlocal began
+        began = began or (clock.monotonic(), done)
+        rate = rate_of(done - began[1], clock.monotonic() - began[0])
+        progress.update(task, completed=done, total=size, rate=rate)
 
     return report
 

@@ -85,6 +85,7 @@ class Sender:
         """Each part has a patience of its own: when one of them ends, so does the push."""
         try:
             PartedTransfer(file, memo.parts, wire, self.patience, report).send(self._waiting)
+            report(file.stat().st_size, file.stat().st_size)
         except Trouble as trouble:
             if trouble.is_gone:
                 raise  # a part has expired, and the whole with it
@@ -97,4 +98,5 @@ def _send_whole(file: Path, memo: Memo, wire: Wire, report: Report, patience: Pa
     report(at, size)
     while at < size:
         at = wire.send(memo.url, file, at, 0, size, lambda sent: report(sent, size))
+        report(at, size)  # what the server has, and no longer what went out
         patience.success()
