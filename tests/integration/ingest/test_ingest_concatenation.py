@@ -438,3 +438,4 @@ def test_whoever_completes_the_last_part_completes_the_whole(server: Server) -> 
             thread.join()
     for asset in assets:
         wait_for(lambda asset=asset: is_ingested(server, asset), f"asset {asset}")
+        assert server.source_sha(asset) == sha(b"abcdef" * 3)

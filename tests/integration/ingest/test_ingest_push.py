@@ -127,8 +127,9 @@ def test_a_changed_file_starts_a_new_upload(server, pusher: Pusher, clip: Path) 
     assert server.source_sha(record["id"]) == sha(clip)
 
 
-def test_a_push_lives_through_a_kill_of_the_server(server, pusher: Pusher, clip: Path) -> None:
-    process = pusher.start(server, clip, chunk=MIB // 64)  # so many requests that it is met half-way on any machine
+@pytest.mark.parametrize("options", [{}, {"parallel": 3}], ids=["whole", "in-parts"])
+def test_a_push_lives_through_a_kill_of_the_server(server, pusher: Pusher, clip: Path, options: dict[str, int]) -> None:
+    process = pusher.start(server, clip, chunk=MIB // 64, **options)  # so many requests that it is met half-way
     while stored(server) < 3 * MIB:
         assert process.poll() is None
     server.kill()
@@ -189,18 +190,6 @@ def test_parts_that_were_ended_go_on_when_run_again(server, pusher: Pusher, clip
     assert code == 0, errors
     assert assets(server) == 1
     assert server.source_sha(record["id"]) == sha(clip)
-
-
-def test_parts_live_through_a_kill_of_the_server(server, pusher: Pusher, clip: Path) -> None:
-    process = pusher.start(server, clip, chunk=MIB // 64, parallel=3)
-    while stored(server) < 3 * MIB:
-        assert process.poll() is None
-    server.kill()
-    server.start()
-    output, errors = process.communicate(timeout=60)
-    assert process.returncode == 0, errors
-    assert server.source_sha(json.loads(output)["id"]) == sha(clip)
-    assert assets(server) == 1
 
 
 def test_parts_that_are_gone_at_the_server_start_anew(server, pusher: Pusher, clip: Path) -> None:
