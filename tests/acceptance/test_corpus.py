@@ -15,6 +15,7 @@ from rushes.testing import Stack, running_stack
 from tests.acceptance.corpus import Record, settled, until, upload
 from tests.acceptance.playback import play
 from tests.acceptance.reading import messages
+from tests.services.children import command_of, name_of
 
 SHORT = 5.5
 """Seconds; longer clips are for the nightly tier."""
@@ -97,7 +98,7 @@ def test_hard_files_end_as_their_manifest_expects(stack: Stack, media: Path) -> 
     for file, row, found in outcomes(stack, chosen, 500):
         assert_as_expected(file, row, found)
     # Nothing of it is left running
-    names = [process.name() for process in psutil.process_iter() if str(stack.data) in " ".join(_line(process))]
+    names = [name_of(process) for process in psutil.process_iter() if str(stack.data) in command_of(process)]
     assert [name for name in names if "ffmpeg" in name or "bwrap" in name] == []
 
 
@@ -107,10 +108,3 @@ def test_the_decoding_bomb_ends_within_its_limits(stack: Stack, media: Path) -> 
     chosen = [(file, row) for file, row in clips(media, "hard") if "bomb" in file.name]
     for file, row, found in outcomes(stack, chosen, 3000):
         assert_as_expected(file, row, found)
-
-
-def _line(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []

@@ -25,7 +25,7 @@ from rushes.ffmpeg.frames import read_frames, read_pcm
 from rushes.ffmpeg.process import Process
 from rushes.ffmpeg.sandbox import confine, minimal_environment, works
 from rushes.ffmpeg.version import version
-from tests.services.children import descendants
+from tests.services.children import descendants, name_of
 
 SOURCE = ("-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration={seconds}")
 SOUND = ("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration={seconds}")
@@ -145,9 +145,10 @@ def test_a_stopped_tool_is_stalled(door: Door) -> None:
     """What a hung machine looks like: the process is there and does nothing."""
 
     def freeze() -> None:
-        until(lambda: any(member.name().startswith("ffmpeg") for member in descendants()))
+        until(lambda: any(name_of(member).startswith("ffmpeg") for member in descendants()))
         for member in descendants():
-            member.send_signal(signal.SIGSTOP)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.send_signal(signal.SIGSTOP)
 
     thread = threading.Thread(target=freeze)
     thread.start()
@@ -158,10 +159,11 @@ def test_a_stopped_tool_is_stalled(door: Door) -> None:
 
 def test_killed_from_outside_is_tried_again(door: Door) -> None:
     def kill() -> None:
-        until(lambda: any(member.name().startswith("ffmpeg") for member in descendants()))
+        until(lambda: any(name_of(member).startswith("ffmpeg") for member in descendants()))
         for member in descendants():
-            if member.name().startswith("ffmpeg"):
-                member.kill()
+            if name_of(member).startswith("ffmpeg"):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    member.kill()
 
     thread = threading.Thread(target=kill)
     thread.start()

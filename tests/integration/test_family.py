@@ -9,6 +9,7 @@ import threading
 
 from rushes.clock import pause
 from rushes.ffmpeg.family import family
+from tests.services.children import name_of
 
 NESTED = """
 import subprocess, threading
@@ -21,7 +22,7 @@ def test_children_of_children_and_of_threads() -> None:
     process = subprocess.Popen(["sh", "-c", f"{sys.executable} -c '{NESTED}'; true"], start_new_session=True)
     try:
         for _ in range(200):
-            names = sorted(member.name() for member in family(process.pid))
+            names = sorted(name_of(member) for member in family(process.pid))
             if names.count("sleep") == 2:
                 break
             pause(0.05)

@@ -21,6 +21,7 @@ from rushes.ffmpeg.binary import find_binary
 from rushes.ffmpeg.confinement import Confinement, Mode
 from rushes.ffmpeg.process import Process
 from rushes.ffmpeg.sandbox import confine, detect, minimal_environment, python_libraries, works
+from tests.services.children import name_of
 
 TIGHT = [Mode.BWRAP, Mode.LANDLOCK]
 NOBODY = 65534
@@ -183,7 +184,7 @@ def test_a_tool_ends_with_the_one_who_started_it(mode: Mode) -> None:
         shut = Confinement(reads=(), libraries=(Path(sleep),))
         process = Process(confine(mode, shut, [sleep, "60"]), minimal_environment(mode), quiet=True)
         started.append(process)
-        until(lambda: any(member.name() == "sleep" for member in process.tree()))
+        until(lambda: any(name_of(member) == "sleep" for member in process.tree()))
 
     thread = threading.Thread(target=start)
     thread.start()

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -23,6 +24,7 @@ from rushes.ffmpeg.binary import find_binary
 from rushes.settings import SettingsError
 from rushes.testing import Stack
 from tests.acceptance.corpus import upload
+from tests.services.children import command_of, living
 
 
 @pytest.fixture
@@ -56,23 +58,13 @@ def family(stack: Stack) -> list[psutil.Process]:
     for process in psutil.process_iter(["cmdline"]):
         line = process.info["cmdline"] or []
         if "up" in line and str(stack.data) in line:
-            return [process, *process.children(recursive=True)]
+            with suppress(psutil.NoSuchProcess):
+                return [process, *process.children(recursive=True)]
     return []
 
 
-def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    return [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
-
-
 def named(stack: Stack, part: str) -> list[psutil.Process]:
-    found = []
-    for process in family(stack):
-        try:
-            if part in " ".join(process.cmdline()):
-                found.append(process)
-        except psutil.NoSuchProcess:
-            continue
-    return found
+    return [process for process in family(stack) if part in command_of(process)]
 
 
 def state(stack: Stack, asset: str) -> dict[str, object]:
@@ -88,7 +80,7 @@ def test_an_idle_stack_stops_quickly_and_its_log_is_fit_to_read(stack: Stack) ->
     stack.stop()
     took = SystemClock().monotonic() - started
     assert took < 3
-    assert alive(below) == []
+    assert living(below) == []
     text = stack.log.read_text()
     assert "Traceback" not in text
     assert "error" not in text.lower()
@@ -103,7 +95,7 @@ def test_a_second_interrupt_is_harmless(stack: Stack) -> None:
         if first.is_running():
             first.send_signal(signal.SIGINT)
         pause(0.05)
-    until(lambda: not alive(below), 10)
+    until(lambda: not living(below), 10)
     assert "Traceback" not in stack.log.read_text()
 
 
@@ -141,7 +133,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_asset_gets_ready(stack: Sta
     (worker,) = [process for process in named(stack, "rushes.cli worker")]
     below = [worker, *worker.children(recursive=True)]
     worker.kill()
-    until(lambda: not alive(below), 10)
+    until(lambda: not living(below), 10)
     # Then another takes over, long before the lease of 30 s has expired
     took = until(lambda: re.search(r"took back \d+ steps", stack.log.read_text()), 25)
     assert took < 15
@@ -155,10 +147,10 @@ def test_killing_the_stack_leaves_no_process(stack: Stack, clip: Path) -> None:
     upload(stack.url, clip)
     until(lambda: named(stack, "libx264"))
     below = family(stack)
-    kinds = " ".join(" ".join(process.cmdline()) for process in alive(below))
+    kinds = " ".join(map(command_of, below))
     assert all(part in kinds for part in ("rushes.cli serve", "rushes.cli worker", "rushes.workers.child", "libx264"))
     stack.kill()
-    assert until(lambda: not alive(below), 10) < 5
+    assert until(lambda: not living(below), 10) < 5
 
 
 @pytest.mark.timeout(120)
@@ -170,7 +162,7 @@ def test_a_stack_that_works_stops_at_once_and_gives_its_steps_back(stack: Stack,
     started = SystemClock().monotonic()
     stack.stop()
     assert SystemClock().monotonic() - started < 5
-    assert alive(below) == []
+    assert living(below) == []
     assert "Traceback" not in stack.log.read_text()
     with SqliteDatabase(stack.data / "rushes.db").read() as tx:
         step = tx.one("SELECT state, attempts FROM steps WHERE key = 'encode.0'")

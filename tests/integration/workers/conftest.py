@@ -26,7 +26,7 @@ from rushes.states import Pool, StepState
 from rushes.storage.open import open_store
 from rushes.workers.doorbell import MemoryDoorbell
 from rushes.workers.worker import Worker
-from tests.services.children import descendants
+from tests.services.children import command_of, descendants
 
 PLANT = """
 import sys
@@ -93,14 +93,14 @@ class Works:
 
 
 def children() -> list[psutil.Process]:
-    return [process for process in descendants("rushes.workers.child") if process.ppid() == psutil.Process().pid]
+    return descendants("rushes.workers.child", direct=True)
 
 
 def busy_child(tool: str = "ffmpeg") -> psutil.Process | None:
     """A child that has this tool running below it."""
     for child in children():
         try:
-            if any(tool in " ".join(below.cmdline()) for below in child.children(recursive=True)):
+            if any(tool in command_of(below) for below in child.children(recursive=True)):
                 return child
         except psutil.NoSuchProcess:
             continue

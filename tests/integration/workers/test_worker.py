@@ -8,7 +8,6 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from rushes.catalog.pipeline import Answer
@@ -16,7 +15,7 @@ from rushes.clock import SystemClock
 from rushes.errors import REASONS
 from rushes.states import AssetState, Pool, Publication, StepState
 from tests.integration.workers.conftest import Works, busy_child, children, until
-from tests.services.children import descendants
+from tests.services.children import alive, descendants
 
 POISON = "import os, signal\ndef run(job, workspace):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
 SLEEPER = """
@@ -215,13 +214,6 @@ async def test_an_idle_child_that_died_is_not_given_a_step(works: Works, quick_c
     probe = works.step(asset, "probe")
     assert probe is not None
     assert works.attempts(probe.id) == [("done", None)]
-
-
-def alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_a_heartbeat_says_when_to_stop(works: Works, quick_clip: Path) -> None:
