@@ -28,6 +28,8 @@ CREATOR_REASONS: dict[str, str] = {
     "encrypted": "The video is copy-protected, so we cannot read it. Please upload a version without protection.",
     "no_decodable_frames": "Not one picture of this video could be decoded. Please export it again.",
     "codec_unsupported": "The video uses a format that we do not support. Please export it as H.264 or HEVC.",
+    "dolby_vision_unsupported": "This Dolby Vision video has no picture for ordinary screens in it. "
+    "Please export it as HDR10 or SDR.",
     "corrupt": "The file is damaged and could not be read. Please export the video again.",
     "over_limit_bytes": "The file is larger than the limit. Please upload a smaller file.",
     "over_limit_duration": "The video is longer than the limit. Please upload a shorter video.",
@@ -36,6 +38,8 @@ CREATOR_REASONS: dict[str, str] = {
     "over_limit_streams": "The file has too many tracks. Please export it with one video and a few audio tracks.",
     "over_limit_fps": "The frame rate is higher than the limit. Please export the video at a lower frame rate.",
     "type_refused": "This kind of file is not taken here. Please upload a file of one of the kinds that are asked for.",
+    "clip_outside": "The clip begins after the video ends. Please choose a stretch that lies inside the video.",
+    "watermark_unusable": "The watermark is not a picture that can be used. Please send a PNG, WebP or JPEG.",
     "upload_expired": "The upload was not finished in time. Please upload the video once more.",
     "digest_mismatch": "The file that arrived is not the one that was sent. Please upload the video once more.",
     "upload_part_gone": "A part of the upload is gone, so it cannot be put together. Please upload the video once more.",
@@ -53,6 +57,9 @@ CREATOR_REASONS: dict[str, str] = {
     "Please try again later.",
     "over_limit_memory": "Processing this file needed more memory than the limit allows.",
     "over_limit_time": "Processing this file took longer than the limit allows.",
+    "over_limit_cpu": "Processing this file needed more computing time than the limit allows.",
+    "over_limit_processes": "Processing this file started more programs than the limit allows.",
+    "over_limit_index": "The file's index is larger than the limit. Please export the video again.",
 }
 """What a creator can act on."""
 

@@ -9,6 +9,23 @@ from pydantic import Field
 
 from rushes.noun import Noun, Rate
 
+Claim = Literal["measured", "bitstream", "index", "container", "assumed"]
+"""Where a fact comes from, the most reliable first: from the decoded or counted media, the coded pictures themselves, the
+container's index of samples, its plain word, or from nothing but custom."""
+
+
+class Mastering(Noun):
+    """The display that HDR was graded on (SMPTE ST 2086), as the file says; phones write nonsense here."""
+
+    red: tuple[float, float]
+    """CIE 1931 x and y."""
+    green: tuple[float, float]
+    blue: tuple[float, float]
+    white: tuple[float, float]
+    least: float
+    """Nits."""
+    most: float
+
 
 class VideoFacts(Noun):
     """One video stream as probed. Width and height are those of the coded picture, before rotation and SAR."""
@@ -28,6 +45,8 @@ class VideoFacts(Noun):
     fps: Rate
     vfr: bool = False
     duration: float | None = None
+    cut_off: float = 0.0
+    """Seconds that the file declares beyond that and does not have, because it breaks off."""
     start: float = 0.0
     frames: int | None = None
     bitrate: int | None = None
@@ -36,7 +55,25 @@ class VideoFacts(Noun):
     matrix: str | None = None
     full_range: bool = False
     hdr: Literal["pq", "hlg"] | None = None
+    hdr_format: Literal["hdr10", "hdr10+", "hlg", "dolby-vision"] | None = None
+    """What a screen would call it; Dolby Vision where there is any, on whatever base."""
+    dolby_vision: int | None = None
+    """Its profile where the container names it: 5 has no base that others can show, 8 has one."""
+    mastering: Mastering | None = None
+    light: tuple[int, int] | None = None
+    """Brightest pixel and brightest picture in nits (CTA-861.3), as the file says."""
     interlaced: bool = False
+    field_order: Literal["tff", "bff"] | None = None
+    """Which lines come first, where it was measured."""
+    edits: int = 0
+    """Stretches that an edit list shows; 0: there is none."""
+
+    @property
+    def average(self) -> Fraction:
+        """Pictures a second over the whole length; `fps` is faster where a rate varies."""
+        if not (self.vfr and self.frames and self.duration):
+            return self.fps
+        return Fraction(self.frames / self.duration)
 
     @property
     def display_size(self) -> tuple[int, int]:
@@ -57,6 +94,10 @@ class AudioFacts(Noun):
     duration: float | None = None
     start: float = 0.0
     default: bool = False
+    secondary: bool = False
+    """A commentary, or a description for people who do not see or hear well."""
+    empty: bool = False
+    """Not one packet of it is in the file."""
 
 
 class SourceFacts(Noun):
@@ -73,10 +114,22 @@ class SourceFacts(Noun):
     video: VideoFacts | None = None
     audio: tuple[AudioFacts, ...] = ()
     streams: int = 0
+    declared_duration: float | None = None
+    """What the container says, believed or not."""
+    restarts: int = 0
+    """How often the clock of a transport stream began anew."""
+    provenance: dict[str, Claim] = Field(default_factory=dict)
+    """Where the facts of the video come from, by their names."""
     tags: dict[str, str] = Field(default_factory=dict)
+    """Without what is personal, unless the profile keeps that."""
+    personal: tuple[str, ...] = ()
+    """What personal metadata the file carries: `location`, `device`, `time`, `person`, `note`, `telemetry`, `other`. None
+    of it is in an output."""
     warnings: tuple[str, ...] = ()
     keyframes: tuple[float, ...] = ()
     """Times of the first keyframes of the chosen video stream, from the container's index where it has one."""
+    indexed: bool = False
+    """The container says where the key pictures of the whole file are: by the sample tables of a plain MP4, or by cues."""
 
 
 class EarlyFacts(Noun):

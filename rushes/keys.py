@@ -58,6 +58,11 @@ def build_prefix(asset: str, build: int) -> str:
     return f"media/{asset}/b/{build}/"
 
 
+def growing_prefix(asset: str, build: int) -> str:
+    """Where the media playlists of a build lie that are written again while its tracks grow."""
+    return f"media/{asset}/g/{build}/"
+
+
 def pointer_key(asset: str, name: str) -> str:
     """`name` is `master.m3u8` or `manifest.mpd`."""
     return f"media/{asset}/{name}"

@@ -5,61 +5,15 @@ Durations are seconds, rates bits per second, sizes bytes, segment durations tic
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rushes.facts import EarlyFacts, SourceFacts, SourceRef
 from rushes.noun import Noun, Rate, Reason
+from rushes.options import Options
+from rushes.plan import Plan, Receipt
 from rushes.states import Action, AssetState, Coverage, Pool, Publication, StepKind, StepState
-
-# -- Plan -------------------------------------------------------------------------------------------------------------
-
-
-class Grid(Noun):
-    """The asset's segment grid: cut times that every track obeys. Frame `n` starts at `n / fps` seconds."""
-
-    fps: Rate
-    gop_frames: int
-    segment_frames: int
-
-    @property
-    def timescale(self) -> int:
-        """Ticks per second in which one frame lasts `frame_ticks`, exactly; at least 10,000, as players are used to."""
-        return self.fps.numerator * self._fineness
-
-    @property
-    def frame_ticks(self) -> int:
-        return self.fps.denominator * self._fineness
-
-    @property
-    def _fineness(self) -> int:
-        return 1 if self.fps.numerator >= 10_000 else 1000
-
-    @property
-    def segment_seconds(self) -> Fraction:
-        return self.segment_frames / self.fps
-
-
-class Rung(Noun):
-    """One target of the Ladder. Width and height are even and upright."""
-
-    name: str
-    width: int
-    height: int
-    codec: Literal["h264"] = "h264"
-    crf: int
-    max_bitrate: int
-    buffer_bits: int
-
-
-class Ladder(Noun):
-    """The plan: rungs from best to lowest, all on one grid."""
-
-    rungs: tuple[Rung, ...]
-    grid: Grid
-
 
 # -- Results of steps -------------------------------------------------------------------------------------------------
 
@@ -72,6 +26,21 @@ class Segment(Noun):
     size: int
     keyframe_size: int = 0
     """Video: bytes from the start of the segment to the end of its first sample, which is an IDR. For I-frame playlists."""
+
+
+class Loudness(Noun):
+    """How loud a source's sound is (EBU R 128), as it is mixed for delivery, and what was done to it."""
+
+    integrated: float | None = None
+    """LUFS of the whole track; None for silence and what is too short to be measured."""
+    range: float = 0.0
+    """LU."""
+    true_peak: float | None = None
+    """dBTP."""
+    gain: float = 0.0
+    """dB that were added."""
+    limited: bool = False
+    """Peaks were held down."""
 
 
 class Track(Noun):
@@ -94,8 +63,14 @@ class Track(Noun):
     height: int | None = None
     fps: Rate | None = None
     rotation: Literal[0, 90, 180, 270] = 0
+    hdr: Literal["pq", "hlg"] | None = None
+    """As in Rung."""
     channels: int | None = None
     sample_rate: int | None = None
+    vmaf: float | None = None
+    """Of a picture whose quality was measured: the mean over a few stretches of it, seen as the plan says (`Viewing`)."""
+    loudness: Loudness | None = None
+    """Of sound that was measured."""
     default: bool = False
 
     @property
@@ -123,7 +98,25 @@ class PullResult(Noun):
 class ProbeResult(Noun):
     kind: Literal["probe"] = "probe"
     facts: SourceFacts
-    ladder: Ladder
+    plan: Plan
+    """Where the profile aims at a quality: what is done if the analysis fails."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_one_ladder(cls, values: Any) -> Any:  # noqa: ANN401 - whatever an older version has stored
+        """Probes that were done before there were several codecs planned one ladder."""
+        if not isinstance(values, dict) or "plan" in values or "ladder" not in values:
+            return values
+        rest = {name: value for name, value in values.items() if name != "ladder"}
+        return {**rest, "plan": {"ladders": [values["ladder"]]}}
+
+
+class AnalysisResult(Noun):
+    kind: Literal["analysis"] = "analysis"
+    plan: Plan
+    receipts: tuple[Receipt, ...] = ()
+    features: dict[str, float] = Field(default_factory=dict)
+    """What was measured of the content: `spatial`, `temporal`, `grain`, `cuts`."""
 
 
 class ChecksumResult(Noun):
@@ -139,6 +132,10 @@ class TracksResult(Noun):
     provisional: bool = False
     """A fast-lane result that a later build replaces."""
     decoded_seconds: float | None = None
+    replaces: bool = False
+    """Its tracks stand in for those of the same names: they were encoded again, because they missed what was aimed at."""
+    expected_seconds: float | None = None
+    """Of one chunk of several: what it was to give. How much is missing is known when all are there (`engine.shortfall`)."""
     missing_seconds: float = 0.0
     """How much of the declared duration could not be decoded; over 0 the asset is partial."""
     decode_errors: int = 0
@@ -151,6 +148,12 @@ class PackageResult(Noun):
     complete: bool
     """The whole ladder is in it; a provisional build is not complete."""
     bytes: int
+    missing_seconds: float = 0.0
+    """As in the tracks it was made of: the largest."""
+    decode_errors: int = 0
+    """The sum of those of its tracks."""
+    growing: bool = False
+    """A first look in chunks: its playlists become longer, and there is no DASH manifest."""
 
 
 class ImageArtifact(Noun):
@@ -175,6 +178,18 @@ class StoryboardResult(Noun):
     columns: int
     count: int
     interval: float
+
+
+class DownloadResult(Noun):
+    """One progressive MP4 file with the very bytes of a rung and of the sound."""
+
+    kind: Literal["download"] = "download"
+    key: str
+    size: int
+    width: int
+    height: int
+    tracks: tuple[str, ...]
+    """Names of the tracks in it."""
 
 
 class Cue(Noun):
@@ -254,11 +269,13 @@ class Skipped(Noun):
 Result = Annotated[
     PullResult
     | ProbeResult
+    | AnalysisResult
     | ChecksumResult
     | TracksResult
     | PackageResult
     | PosterResult
     | StoryboardResult
+    | DownloadResult
     | TranscriptResult
     | LabelsResult
     | VerdictResult
@@ -282,6 +299,7 @@ class StepSpec(Noun):
     params: dict[str, Any] = Field(default_factory=dict)
     after: tuple[str, ...] = ()
     required: bool = True
+    """Its end is that of the asset; of a later encode (`engine.rounds`), that of the encode."""
     priority: int = 0
     cost: float = 1.0
     """Estimated CPU seconds."""
@@ -302,6 +320,8 @@ class StepView(Noun):
     finished_at: float | None = None
     reason: Reason | None = None
     cpu_seconds: float = 0.0
+    avoided_cpu_seconds: float = 0.0
+    """What it would have cost, where the result of the same work was there already and was copied."""
 
 
 # -- Asset ------------------------------------------------------------------------------------------------------------
@@ -312,6 +332,20 @@ class Partial(Noun):
 
     missing_seconds: float
     decode_errors: int
+
+
+class Encode(Noun):
+    """Another making of an asset that is complete, by another profile. The first one has no record: it is the asset's own."""
+
+    number: int = Field(ge=2)
+    """Part of the keys of its steps: `encode.0~2`."""
+    profile: str
+    """`quality@1`."""
+    requested_at: float
+    build: int = 0
+    """Its own that became the asset's; 0 as long as there is none."""
+    given_up: bool = False
+    """It was told to stop, so a retry does not take it up."""
 
 
 class Asset(Noun):
@@ -330,20 +364,29 @@ class Asset(Noun):
     ready_at: float | None = None
     published_at: float | None = None
     deleted_at: float | None = None
-    profile: str = "default"
+    profile: str = "fast"
+    """What its newest complete build was made by."""
     policy: str = "development"
+    options: Options = Options()
+    encodes: tuple[Encode, ...] = ()
+    """Those that were asked for after the first, oldest first."""
     source: SourceRef | None = None
     early: EarlyFacts | None = None
     """Known while it is still uploaded; `facts` replace it."""
     facts: SourceFacts | None = None
     partial: Partial | None = None
     build: int = 0
-    """The newest complete set of manifests; 0 is none yet."""
+    """The newest complete set of manifests; 0 is none yet. That of a later encode only once its publication has ended."""
     published_build: int = 0
+    growing: int = 0
+    """The build whose playlists become longer; 0 where there is none."""
     tracks: tuple[Track, ...] = ()
     """The tracks of `build`."""
+    analysis: AnalysisResult | None = None
+    """What the ladder was made from; None where the profile aims at no quality."""
     poster: ImageArtifact | None = None
     storyboard: StoryboardResult | None = None
+    download: DownloadResult | None = None
     transcript: TranscriptResult | None = None
     labels: tuple[Label, ...] = ()
     coverage: tuple[CoverageEntry, ...] = ()

@@ -30,7 +30,7 @@ class Policy(Noun):
     require_coverage: tuple[str, ...] = ()
     """Capabilities (such as `visual`) without whose real coverage nothing is published; missing ones hold the asset."""
     partial: Literal["publish", "hold", "refuse"] = "publish"
-    """What becomes of a source that decodes only in part."""
+    """What becomes of a source that decodes only in part. Unless it is published, nothing is before all of it was decoded."""
     default: Action = Action.PUBLISH
     rules: tuple[Rule, ...] = ()
 

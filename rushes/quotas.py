@@ -34,8 +34,8 @@ class Quota(Noun):
     """Bytes per second of all its uploads together, in each server process."""
     requests: int = Field(default=0, ge=0)
     """Requests that bring bytes at a time, in each server process."""
-    profiles: tuple[str, ...] = ()
-    """Beside the one of the settings, those that its one-time upload addresses may name."""
+    profiles: tuple[str, ...] | None = None
+    """Beside the one of the settings, those that may be named for its assets. None: those of `RUSHES_PROFILES`."""
     policies: tuple[str, ...] = ()
 
     @property
@@ -62,7 +62,8 @@ class Quotas:
         Empty names stand for those of the settings. Raises Refused.
         """
         quota = self.of(tenant)
-        _check_name("profile", profile, (settings.profile, *quota.profiles))
+        profiles = settings.named_profiles if quota.profiles is None else quota.profiles
+        _check_name("profile", profile, tuple(dict.fromkeys((settings.profile, *profiles))))
         _check_name("policy", policy, (settings.policy, *quota.policies))
 
 
@@ -80,6 +81,8 @@ def load_quotas(settings: Settings) -> Quotas:
         bandwidth=settings.tenant_bandwidth,
         requests=settings.tenant_requests,
     )
+    for profile in settings.named_profiles:
+        load_profile(profile)
     if not settings.quotas:
         return Quotas(usual)
     origin = f"RUSHES_QUOTAS, {settings.quotas}"
@@ -89,7 +92,7 @@ def load_quotas(settings: Settings) -> Quotas:
         for name, table in tables.items()
     }
     for quota in tenants.values():
-        for profile in quota.profiles:
+        for profile in quota.profiles or ():
             load_profile(profile)
         for policy in quota.policies:
             load_policy(policy)

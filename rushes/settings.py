@@ -16,6 +16,9 @@ from rushes.noun import Noun
 from rushes.policies import Policy
 from rushes.profiles import Profile
 
+FORMER_NAMES = {"default": "fast"}
+"""Of profiles: settings, quotas and one-time addresses may still say them."""
+
 
 class SettingsError(ValueError):
     """A setting is wrong; the text says which, why, and what would be right."""
@@ -43,9 +46,11 @@ class Settings(Noun):
     """`off` is accepted on loopback addresses only."""
     api_keys: str = ""
     """`tenant:key` pairs, comma-separated; keys of at least 16 characters."""
-    profile: str = "default"
+    profile: str = "balanced"
     policy: str = "development"
     """Name of a shipped file, or a path to one of yours."""
+    profiles: str = "fast,balanced,quality,archive"
+    """Other profiles that tenants may name for their assets, comma-separated. `RUSHES_QUOTAS` may say others for one tenant."""
     slots: int = Field(default=0, ge=0, le=256, validate_default=True)
     """Steps at a time in this worker. 0: as many as the cores, at most 4."""
     lease_seconds: float = Field(default=15.0, ge=2.0)
@@ -59,8 +64,12 @@ class Settings(Noun):
     """Seconds after which a tool is stopped."""
     step_stall: float = Field(default=60.0, ge=1.0)
     """Seconds without progress after which a tool is stopped."""
+    step_cpu: float = Field(default=28_800.0, ge=1.0)
+    """CPU seconds after which a tool is stopped."""
     keep_originals: float = Field(default=-1.0)
     """Days for which sources are kept after `ready`; -1: for ever."""
+    max_encodes: int = Field(default=20, ge=0)
+    """How often an asset may be encoded again; 409 `too_many_encodes` beyond that."""
     min_free_bytes: int = Field(default=500_000_000, ge=0)
     """New uploads are refused with 507 when the data disk would have less than this left."""
     upload_max_bytes: int = Field(default=20_000_000_000, ge=1)
@@ -148,6 +157,10 @@ class Settings(Noun):
         return (*(int(port) for port in ports), *((80,) if self.pull_http == "on" else ()))
 
     @property
+    def named_profiles(self) -> tuple[str, ...]:
+        return tuple(name.strip() for name in self.profiles.split(",") if name.strip())
+
+    @property
     def keys(self) -> dict[str, str]:
         """API key -> tenant."""
         pairs = [pair.strip().split(":", 1) for pair in self.api_keys.split(",") if pair.strip()]
@@ -196,7 +209,7 @@ def validated(model: type[N], values: Mapping[str, Any], origin: str) -> N:
 
 def load_profile(name: str) -> Profile:
     """A shipped profile by name, or one of yours by path."""
-    return _load(Profile, "profiles", name)
+    return _load(Profile, "profiles", FORMER_NAMES.get(name, name))
 
 
 def load_policy(name: str) -> Policy:

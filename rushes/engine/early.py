@@ -14,7 +14,8 @@ from rushes.noun import Noun
 
 EARLY_PROBE = "probe.early"
 """Key of the step."""
-_CERTAIN = frozenset({"encrypted", "codec_unsupported", "no_video_stream", "type_refused"})
+_OF_THE_TOOL = frozenset(f"over_limit_{what}" for what in ("memory", "time", "cpu", "processes"))
+_CERTAIN = frozenset({"encrypted", "codec_unsupported", "no_video_stream", "type_refused", "dolby_vision_unsupported"})
 
 
 class Pieces(Noun):
@@ -42,7 +43,7 @@ def is_certain(code: str) -> bool:
 
     That it is broken, or that no picture can be decoded, does not follow: what is missing may be to blame.
     """
-    limits = code.startswith("over_limit_") and code not in ("over_limit_memory", "over_limit_time")
+    limits = code.startswith("over_limit_") and code not in _OF_THE_TOOL
     return limits or code in _CERTAIN
 
 

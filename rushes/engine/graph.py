@@ -6,20 +6,25 @@ Adding a kind of step touches this file and the module that does the step.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from rushes.engine.early import EARLY_PROBE, Pieces
-from rushes.engine.kinds import KINDS
-from rushes.engine.standard import not_standard
+from rushes.engine.effort import encode_cost
+from rushes.engine.lane import lane, remux
+from rushes.engine.rounds import round_of
+from rushes.engine.specs import ENRICH, FAST, NORMAL
+from rushes.engine.specs import step as _step
 from rushes.facts import SourceFacts
-from rushes.model import Ladder, StepSpec
+from rushes.model import StepSpec
+from rushes.options import Options
+from rushes.plan import Chunk, Ladder, Plan
 from rushes.policies import Policy
 from rushes.profiles import Profile
 from rushes.states import StepKind
 
-FAST, NORMAL, ENRICH = 20, 10, 0
-"""Priority classes: what makes an asset playable goes before what completes it, and that before what adorns it."""
 BACK_CATALOGUE = -100
 """Added to all of them for assets that nobody waits for (`Asset.priority`)."""
+PLAIN = Options()
 
 
 def pull(url: str, upload: str) -> StepSpec:
@@ -32,93 +37,164 @@ def early_probe(pieces: Pieces) -> StepSpec:
     return _step(EARLY_PROBE, StepKind.PROBE, priority=FAST, cost=0.2, required=False, **pieces.model_dump())
 
 
-def intake(*, probed: bool = False) -> list[StepSpec]:
-    """What can be done before anything is known: find out. `probed`: it was found out before the last byte."""
-    checksum = _step("checksum", StepKind.CHECKSUM, priority=ENRICH, cost=0.5, required=False)
-    return [checksum] if probed else [_step("probe", StepKind.PROBE, priority=FAST, cost=0.2), checksum]
+def intake(*, probed: bool = False, awaited: bool = False, plain: bool = False) -> list[StepSpec]:
+    """What can be done before anything is known: find out. `probed`: it was found out before the last byte. `awaited`: the
+    encodes wait for the checksum, since the same work may have been done before. `plain`: the source may be delivered as it
+    is, so it is cut at once; whether it should have been, the probe will say."""
+    priority = FAST - 2 if awaited else ENRICH  # behind what makes it playable
+    checksum = _step("checksum", StepKind.CHECKSUM, priority=priority, cost=0.5, required=False)
+    if probed:
+        return [checksum]
+    return [_step("probe", StepKind.PROBE, priority=FAST, cost=0.2), *([remux()] if plain else []), checksum]
 
 
-def plan(facts: SourceFacts, ladder: Ladder, profile: Profile, policy: Policy) -> list[StepSpec]:
-    """Everything that follows the probe, in an order in which each step comes after those it waits for."""
-    steps = _fast_lane(policy) if profile.fast_lane and not_standard(facts) is None else []
-    steps += _ladder(facts, ladder, profile)
+def plan(facts: SourceFacts, found: Plan, profile: Profile, policy: Policy, options: Options = PLAIN) -> list[StepSpec]:
+    """Everything that follows the probe, in an order in which each step comes after those it waits for. `facts` are those of
+    what is delivered (`engine.clip.shown`).
+
+    Where the profile aims at a quality, what is encoded is known only after the analysis: `delivery` follows that.
+    """
+    fast = lane(facts, found, profile, policy, options, _sound(facts, found, profile))
+    early = {step.key for step in fast}
+    rest = [step for step in body(facts, found, profile, policy) if step.key not in early]
+    return [*fast, *_behind(fast, [*_speech(facts, profile), *rest])]
+
+
+def _behind(fast: Sequence[StepSpec], rest: list[StepSpec]) -> list[StepSpec]:
+    """What works for long begins when the source is cut as it is, however that went: a copy of 20 min took twice as long
+    beside it (docs/decisions/0020)."""
+    copies = tuple(step.key for step in fast if step.kind is StepKind.REMUX)
+    return [step if step.after else step.model_copy(update={"after": copies}) for step in rest]
+
+
+def body(facts: SourceFacts, found: Plan, profile: Profile, policy: Policy) -> list[StepSpec]:
+    """What leads to the whole ladder: the analysis where a quality is aimed at, else all of it."""
+    if profile.video.quality is None:
+        return delivery(facts, found, profile, policy)
+    return [_analysis(facts, found)]
+
+
+def _analysis(facts: SourceFacts, found: Plan) -> StepSpec:
+    """Its own end is no end of the asset: `found` is carried out then."""
+    cost = max(1.0, _encode_cost(facts, found.ladders[0], 1.0) / 4)
+    fixed = found.model_dump(mode="json")
+    return _step("analyze", StepKind.ANALYZE, priority=NORMAL, cost=cost, required=False, plan=fixed)
+
+
+def delivery(facts: SourceFacts, found: Plan, profile: Profile, policy: Policy) -> list[StepSpec]:
+    """The encodes of a plan, and what follows from them."""
+    steps = _ladder(facts, found, profile)
     steps += _enrichment(facts, profile)
+    steps += _later_codecs(facts, found, {step.key for step in steps})
     return steps + _publication(steps, policy)
 
 
-def _fast_lane(policy: Policy) -> list[StepSpec]:
-    steps = [
-        _step("remux", StepKind.REMUX, priority=FAST, cost=0.2, required=False),
-        _step("package.first", StepKind.PACKAGE, "remux", phase="first", priority=FAST, cost=0.1, required=False),
-    ]
-    if policy.publish_when == "playable":
-        steps += [
-            _step(
-                "verdict.first",
-                StepKind.VERDICT,
-                "package.first",
-                "remux",
-                phase="first",
-                priority=FAST,
-                required=False,
-            ),
-            _step(
-                "publish.first",
-                StepKind.PUBLISH,
-                "verdict.first",
-                "package.first",
-                phase="first",
-                priority=FAST,
-                required=False,
-            ),
-        ]
-    return steps
+def _later_codecs(facts: SourceFacts, found: Plan, keys: set[str]) -> list[StepSpec]:
+    """The plan's other codecs, and one build with everything. None of it keeps an asset from being ready."""
+    steps = []
+    for ladder in found.ladders[1:]:
+        chunks = _chunks(facts, found, ladder, ENRICH, f"encode.{ladder.name}", required=False)
+        steps += [*chunks, *_corrected(ladder, chunks, f"correct.{ladder.name}")]
+    if not steps:
+        return []
+    builds = [key for key in ("package.ready", "package.enriched") if key in keys]
+    after = [*builds, *(step.key for step in steps)]
+    return [*steps, _step("package.codecs", StepKind.PACKAGE, *after, phase="codecs", required=False)]
 
 
-def _ladder(facts: SourceFacts, ladder: Ladder, profile: Profile) -> list[StepSpec]:
-    plan_of_rungs = ladder.model_dump(mode="json")
-    steps = [
-        _step(
-            "encode.0",
-            StepKind.ENCODE,
-            priority=NORMAL,
-            cost=_encode_cost(facts, ladder),
-            chunk=0,
-            chunks=1,
-            ladder=plan_of_rungs,
-        )
-    ]
-    if facts.audio:
-        cost = 0.02 * facts.duration
-        duration = facts.video.duration if facts.video else None
-        grid = ladder.grid.model_dump(mode="json")
-        steps.append(
-            _step("audio", StepKind.AUDIO, priority=NORMAL, cost=cost, duration=duration or facts.duration, grid=grid)
-        )
+def _ladder(facts: SourceFacts, found: Plan, profile: Profile) -> list[StepSpec]:
+    """What makes the asset ready: the first codec's chunks, and the sound."""
+    chunks = _chunks(facts, found, found.ladders[0], NORMAL, "encode")
+    steps = [*chunks, *_corrected(found.ladders[0], chunks, "correct")]
+    steps += _reused(found, [step.key for step in chunks])
+    steps += _sound(facts, found, profile)
     keys = [step.key for step in steps]
     return [*steps, _step("package.ready", StepKind.PACKAGE, *keys, phase="ready", priority=NORMAL, cost=0.2)]
 
 
-def _encode_cost(facts: SourceFacts, ladder: Ladder) -> float:
-    """CPU seconds, from megapixels: x264 veryfast 1080p takes 27 CPU-s for 28 s of 30 fps (measured: 1.55e-8 s a pixel)."""
-    frames = facts.duration * float(ladder.grid.fps)
-    return 1.55e-8 * frames * sum(rung.width * rung.height for rung in ladder.rungs)
+def _corrected(ladder: Ladder, chunks: Sequence[StepSpec], key: str) -> list[StepSpec]:
+    """What was encoded is measured where the plan says what to expect of it; what is off is encoded once more."""
+    if ladder.viewing is None:
+        return []
+    more: dict[str, Any] = {"ladder": ladder.model_dump(mode="json"), "chunk": Chunk().model_dump(mode="json")}
+    after = [step.key for step in chunks]
+    return [
+        _step(key, StepKind.CORRECT, *after, priority=chunks[0].priority, cost=0.3, required=False, chunks=1, **more)
+    ]
+
+
+def _reused(found: Plan, chunks: Sequence[str]) -> list[StepSpec]:
+    """The rung that the source itself is. It waits for the others, whose decoding says whether the source is whole."""
+    if not found.reuse or found.top is None:
+        return []
+    ladder = Ladder(rungs=(found.top,), grid=found.grid).model_dump(mode="json")
+    chunk = Chunk().model_dump(mode="json")
+    more: dict[str, Any] = {"ladder": ladder, "chunk": chunk, "chunks": 1, "reuse": True}
+    return [_step("encode.reuse", StepKind.ENCODE, *chunks, priority=NORMAL, cost=0.3, **more)]
+
+
+def _sound(facts: SourceFacts, found: Plan, profile: Profile) -> list[StepSpec]:
+    """Once and whole; none where there is nothing to hear."""
+    if not facts.audio and not profile.audio.silence:
+        return []
+    cost, seconds = 0.02 * facts.duration, (facts.video.duration if facts.video else None) or facts.duration
+    grid = found.grid.model_dump(mode="json")
+    return [_step("audio", StepKind.AUDIO, priority=NORMAL, cost=cost, duration=seconds, grid=grid)]
+
+
+def _chunks(
+    facts: SourceFacts, found: Plan, ladder: Ladder, priority: int, name: str, *, required: bool = True
+) -> list[StepSpec]:
+    rungs = ladder.model_dump(mode="json")
+    return [
+        _step(
+            f"{name}.{chunk.number}",
+            StepKind.ENCODE,
+            priority=priority,
+            required=required,
+            cost=_encode_cost(facts, ladder, _share(facts, ladder, chunk)),
+            chunk=chunk.model_dump(mode="json"),
+            chunks=len(found.chunks),
+            ladder=rungs,
+        )
+        for chunk in found.chunks
+    ]
+
+
+def _share(facts: SourceFacts, ladder: Ladder, chunk: Chunk) -> float:
+    """Of the whole length, that of the chunk."""
+    whole = max(1.0, facts.duration * float(ladder.grid.fps))
+    frames = chunk.frames if chunk.frames is not None else whole - chunk.first
+    return min(1.0, max(0.0, frames / whole))
+
+
+def _encode_cost(facts: SourceFacts, ladder: Ladder, share: float) -> float:
+    """CPU seconds."""
+    frames = facts.duration * float(ladder.grid.fps) * share
+    return sum(encode_cost(rung, frames) for rung in ladder.rungs)
+
+
+def _speech(facts: SourceFacts, profile: Profile) -> list[StepSpec]:
+    if not profile.enrichment.transcript:
+        return []
+    return [_step("transcript", StepKind.TRANSCRIPT, priority=ENRICH, cost=facts.duration / 4, required=False)]
 
 
 def _enrichment(facts: SourceFacts, profile: Profile) -> list[StepSpec]:
     wanted, steps = profile.enrichment, []
     if wanted.poster:
-        steps.append(_step("poster", StepKind.POSTER, "encode.0", priority=NORMAL, required=False))
+        steps.append(_step("poster", StepKind.POSTER, "package.ready", priority=NORMAL, required=False))
     if wanted.storyboard:
-        steps.append(_step("storyboard", StepKind.STORYBOARD, "encode.0", priority=ENRICH, required=False))
+        steps.append(_step("storyboard", StepKind.STORYBOARD, "package.ready", priority=ENRICH, required=False))
+    if profile.outputs.mp4:
+        steps.append(_step("download", StepKind.DOWNLOAD, "package.ready", priority=ENRICH, required=False))
     if wanted.transcript:
-        steps.append(_step("transcript", StepKind.TRANSCRIPT, priority=ENRICH, cost=facts.duration / 4, required=False))
         steps.append(
             _step("package.enriched", StepKind.PACKAGE, "package.ready", "transcript", phase="enriched", required=False)
         )
     if wanted.labels:
         steps.append(
-            _step("labels", StepKind.LABELS, "encode.0", priority=ENRICH, cost=facts.duration / 20, required=False)
+            _step("labels", StepKind.LABELS, "package.ready", priority=ENRICH, cost=facts.duration / 20, required=False)
         )
     return steps
 
@@ -129,26 +205,19 @@ def _publication(steps: list[StepSpec], policy: Policy) -> list[StepSpec]:
     labels = ["labels"] if "labels" in keys else []
     waits = labels if policy.publish_when == "labelled" else []
     more = [
-        _step("verdict.ready", StepKind.VERDICT, "package.ready", "encode.0", *waits, phase="ready", priority=NORMAL),
+        _step("verdict.ready", StepKind.VERDICT, "package.ready", *waits, phase="ready", priority=NORMAL),
         _step("publish.ready", StepKind.PUBLISH, "verdict.ready", "package.ready", phase="ready", priority=NORMAL),
     ]
     verdicts = ["verdict.ready"]
     if labels and not waits and policy.rules:
         more.append(
-            _step(
-                "verdict.labels",
-                StepKind.VERDICT,
-                "package.ready",
-                "encode.0",
-                "labels",
-                phase="labels",
-                priority=NORMAL,
-            )
+            _step("verdict.labels", StepKind.VERDICT, "package.ready", "labels", phase="labels", priority=NORMAL)
         )
         verdicts.append("verdict.labels")
-    if "package.enriched" in keys:
-        after = ("package.enriched", *verdicts)
-        more.append(_step("publish.enriched", StepKind.PUBLISH, *after, phase="enriched", required=False))
+    for phase in ("enriched", "codecs"):
+        if f"package.{phase}" in keys:
+            after = (f"package.{phase}", *verdicts)
+            more.append(_step(f"publish.{phase}", StepKind.PUBLISH, *after, phase=phase, required=False))
     return more
 
 
@@ -156,27 +225,13 @@ def review(number: int) -> list[StepSpec]:
     """A moderator's decision takes effect: a fresh verdict, and the pointer if it says so. `number` makes the keys unique."""
     verdict = f"verdict.review.{number}"
     return [
-        _step(verdict, StepKind.VERDICT, "package.ready", "encode.0", phase="review", priority=FAST),
+        _step(verdict, StepKind.VERDICT, "package.ready", phase="review", priority=FAST),
         _step(f"publish.review.{number}", StepKind.PUBLISH, verdict, "package.ready", phase="review", priority=FAST),
     ]
 
 
 def republication(number: int, keys: Sequence[str]) -> list[StepSpec]:
-    """The pointer is written again, by the verdicts and for the newest build among the steps `keys`."""
-    said = [key for key in keys if key.startswith(("verdict.", "package."))]
+    """The pointer is written again, by the verdicts and for the newest build among the steps `keys`. That of a later encode is
+    the asset's own by then, or not to be seen."""
+    said = [key for key in keys if key.startswith(("verdict.", "package.")) and round_of(key) == 1]
     return [_step(f"publish.retry.{number}", StepKind.PUBLISH, *said, phase="review", priority=NORMAL)]
-
-
-def _step(
-    key: str, kind: StepKind, *after: str, priority: int = 0, cost: float = 0.3, required: bool = True, **params: object
-) -> StepSpec:
-    return StepSpec(
-        key=key,
-        kind=kind,
-        pool=KINDS[kind].pool,
-        params=params,
-        after=after,
-        required=required,
-        priority=priority,
-        cost=max(0.05, cost),
-    )

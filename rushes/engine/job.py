@@ -9,9 +9,19 @@ from pydantic import Field
 from rushes.facts import SourceFacts, SourceRef
 from rushes.model import Result, Verdict
 from rushes.noun import Noun
+from rushes.options import Options
 from rushes.policies import Policy
 from rushes.profiles import Profile
 from rushes.states import Action, StepKind
+
+
+class Twin(Noun):
+    """The same work, done before for this tenant: same source bytes, same recipe, same tool."""
+
+    asset: str
+    result: Result
+    cpu_seconds: float
+    """What it took."""
 
 
 class Job(Noun):
@@ -23,6 +33,8 @@ class Job(Noun):
     asset: str
     tenant: str
     fence: int
+    priority: int = 0
+    """What is above `engine.specs.NORMAL` goes before the rest on a busy machine."""
     recipe: str
     """Name of the work by all its inputs; outputs go below `keys.output_prefix(asset, recipe, fence)`."""
     params: dict[str, Any] = Field(default_factory=dict)
@@ -33,6 +45,9 @@ class Job(Noun):
     """Results of the steps this one waits for, by step key. One that failed optionally is absent."""
     profile: Profile
     policy: Policy
+    options: Options = Options()
+    twin: Twin | None = None
+    """Whose result may be copied instead of made again."""
     build: int = 0
     """The number a new build gets (package) or the newest build there is (publish)."""
     verdict: Verdict | None = None
@@ -45,8 +60,13 @@ class Limits(Noun):
     """Bounds within which a tool runs."""
 
     memory: int = 4_000_000_000
+    """Bytes that a tool's processes hold together."""
     wall: float = 3600.0
     stall: float = 60.0
+    """Seconds without progress."""
+    cpu: float = 28_800.0
+    """CPU seconds of all its processes together."""
+    processes: int = 64
 
 
 class PullSettings(Noun):

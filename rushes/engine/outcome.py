@@ -5,15 +5,18 @@ The catalog calls this inside the transaction that completes the step.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rushes.engine.early import EARLY_PROBE, early_facts, is_certain
 from rushes.engine.kinds import KINDS
+from rushes.engine.rounds import round_of
 from rushes.model import (
+    AnalysisResult,
     Asset,
     ChecksumResult,
     CleanupResult,
+    DownloadResult,
     LabelsResult,
     PackageResult,
     Partial,
@@ -47,14 +50,13 @@ def apply(asset: Asset, key: str, result: Result, now: float) -> Outcome:
         case ProbeResult() if key == EARLY_PROBE:
             return _early(asset, result)
         case ProbeResult():
-            facts = result.facts.model_copy(update={"sha256": asset.source.sha256 if asset.source else None})
-            return _updated(asset, facts=facts)
+            return _probed(asset, key, result)
         case ChecksumResult():
             return _checksum(asset, result.sha256)
         case TracksResult():
-            return _tracks(asset, result)
+            return _tracks(asset, key, result)
         case PackageResult():
-            return _package(asset, result, now)
+            return _package(asset, key, result, now)
         case VerdictResult():
             return _verdict(asset, key, result)
         case PublishResult():
@@ -64,7 +66,15 @@ def apply(asset: Asset, key: str, result: Result, now: float) -> Outcome:
         case CleanupResult() | PullResult():
             return Outcome(asset)
         case _:
-            return _enriched(asset, result)
+            return _enriched(asset, key, result)
+
+
+def _probed(asset: Asset, key: str, result: ProbeResult) -> Outcome:
+    """A later encode looks at the same source again: only its plan counts."""
+    if round_of(key) > 1:
+        return Outcome(asset)
+    facts = result.facts.model_copy(update={"sha256": asset.source.sha256 if asset.source else None})
+    return _updated(asset, facts=facts)
 
 
 def _early(asset: Asset, result: ProbeResult) -> Outcome:
@@ -83,8 +93,10 @@ def _skipped(asset: Asset, key: str, reason: Reason) -> Outcome:
     if key == EARLY_PROBE:
         hopeless = asset.state is AssetState.UPLOADING and is_certain(reason.code)
         return fail(asset, reason) if hopeless else Outcome(asset)
-    if key.startswith(("package.", "verdict.", "publish.")):
-        return Outcome(asset)
+    if key.startswith("publish.") and round_of(key) > 1:
+        return _updated(asset)  # its build is the asset's now, though not public
+    if key.startswith(("package.", "verdict.", "publish.")) or (key == "remux" and reason.code == "not_standard"):
+        return Outcome(asset)  # nothing is missing: most sources are not standard
     note = Reason(code=reason.code, message=f"{key} skipped: {reason.message}")
     return Outcome(asset.model_copy(update={"notes": (*asset.notes, note)}))
 
@@ -99,8 +111,9 @@ def _checksum(asset: Asset, sha256: str) -> Outcome:
     return Outcome(asset.model_copy(update={"source": source, "facts": facts}))
 
 
-def _tracks(asset: Asset, result: TracksResult) -> Outcome:
-    if not result.missing_seconds and not result.decode_errors:
+def _tracks(asset: Asset, key: str, result: TracksResult) -> Outcome:
+    """What is wrong with the source is known from the first encode."""
+    if round_of(key) > 1 or not (result.missing_seconds or result.decode_errors):
         return Outcome(asset)
     old = asset.partial
     partial = Partial(
@@ -110,14 +123,17 @@ def _tracks(asset: Asset, result: TracksResult) -> Outcome:
     return _updated(asset, partial=partial)
 
 
-def _package(asset: Asset, result: PackageResult, now: float) -> Outcome:
-    """A build never replaces a newer one; a provisional one makes the asset playable, a complete one ready."""
-    if asset.ready_at is not None and not result.complete:
+def _package(asset: Asset, key: str, result: PackageResult, now: float) -> Outcome:
+    """A build never replaces a newer one; a provisional one makes the asset playable, a complete one ready. That of a later
+    encode, which may still be given up, changes nothing yet (`replaced`)."""
+    if round_of(key) > 1 or (asset.ready_at is not None and not result.complete):
         return Outcome(asset)  # the fast lane came last: it must not stand in for the whole ladder
-    fields: dict[str, object] = {}
+    fields: dict[str, object] = {"partial": _partial(asset.partial, result.missing_seconds)}
     events: list[str] = []
-    if result.build > asset.build:
+    if result.build >= asset.build:  # the same: a first look that has grown
         fields |= {"build": result.build, "tracks": result.tracks}
+    if result.growing:
+        fields["growing"] = result.build
     if asset.state is AssetState.INGESTED:
         fields |= {"state": AssetState.PLAYABLE, "playable_at": now}
         events.append("asset.playable")
@@ -125,6 +141,39 @@ def _package(asset: Asset, result: PackageResult, now: float) -> Outcome:
         fields |= {"state": AssetState.READY, "ready_at": now}
         events.append("asset.ready")
     return Outcome(asset.model_copy(update=fields), tuple(events) or ("asset.updated",))
+
+
+def replaced(asset: Asset, number: int, made: Mapping[str, Result]) -> Asset:
+    """The asset with what encode `number` has `made`, by plain keys of steps, in place of what it had of that kind."""
+    builds = [result for result in made.values() if isinstance(result, PackageResult)]
+    newest = max(builds, key=lambda result: result.build, default=None)
+    encode = next((encode for encode in asset.encodes if encode.number == number), None)
+    if newest is None or encode is None or newest.build <= asset.build:
+        return asset
+    now = encode.model_copy(update={"build": newest.build})
+    fields = {
+        "profile": encode.profile,
+        "encodes": tuple(now if one is encode else one for one in asset.encodes),
+        "build": newest.build,
+        "tracks": newest.tracks,
+        "partial": _partial(asset.partial, newest.missing_seconds),
+        "analysis": next((result for result in made.values() if isinstance(result, AnalysisResult)), None),
+        "download": next((result for result in made.values() if isinstance(result, DownloadResult)), None),
+    }
+    return asset.model_copy(update=fields)
+
+
+def shown_encode(asset: Asset) -> int:
+    """The number of the encode that the asset's build is of."""
+    return max((encode.number for encode in asset.encodes if encode.build), default=1)
+
+
+def _partial(known: Partial | None, missing: float) -> Partial | None:
+    """Of what was encoded in chunks, how much is missing is found where they are joined; their errors are known then."""
+    if not missing:
+        return known
+    errors = known.decode_errors if known else 0
+    return Partial(missing_seconds=max(missing, known.missing_seconds if known else 0.0), decode_errors=errors)
 
 
 def _verdict(asset: Asset, key: str, result: VerdictResult) -> Outcome:
@@ -160,12 +209,18 @@ def _published(asset: Asset, result: PublishResult, now: float) -> Outcome:
     return Outcome(asset.model_copy(update=fields), (event,))
 
 
-def _enriched(asset: Asset, result: Result) -> Outcome:
+def _enriched(asset: Asset, key: str, result: Result) -> Outcome:
     match result:
+        case AnalysisResult() | DownloadResult() if round_of(key) != shown_encode(asset):
+            return Outcome(asset)  # it says nothing of what plays: it comes with its build (`replaced`)
+        case AnalysisResult():
+            return _updated(asset, analysis=result)
         case PosterResult():
             return _updated(asset, poster=result.poster)
         case StoryboardResult():
             return _updated(asset, storyboard=result)
+        case DownloadResult():
+            return _updated(asset, download=result)
         case TranscriptResult():
             return _updated(asset, transcript=result)
         case LabelsResult():

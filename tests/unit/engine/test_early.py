@@ -10,8 +10,9 @@ from rushes.engine.early import EARLY_PROBE, Pieces, digest, early_facts, is_cer
 from rushes.engine.graph import early_probe, intake
 from rushes.engine.outcome import apply
 from rushes.facts import AudioFacts, EarlyFacts, SourceFacts, SourceRef, VideoFacts
-from rushes.model import Asset, Grid, Ladder, ProbeResult, Skipped
+from rushes.model import Asset, ProbeResult, Skipped
 from rushes.noun import Reason
+from rushes.plan import Plan
 from rushes.states import AssetState, StepKind
 
 UPLOADING = Asset(id="a" * 26, tenant="t", created_at=1.0)
@@ -20,7 +21,7 @@ FACTS = SourceFacts(
     video=VideoFacts(index=0, codec="hevc", width=640, height=360, fps=Fraction(30), rotation=90),
     audio=(AudioFacts(index=1, codec="aac", channels=2, sample_rate=48000),),
 )  # fmt: skip
-FOUND = ProbeResult(facts=FACTS, ladder=Ladder(rungs=(), grid=Grid(fps=Fraction(30), gop_frames=1, segment_frames=1)))
+FOUND = ProbeResult(facts=FACTS, plan=Plan(ladders=()))
 
 
 def skipped(code: str) -> Skipped:

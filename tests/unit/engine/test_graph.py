@@ -7,7 +7,8 @@ import pytest
 from rushes.engine import graph
 from rushes.engine.kinds import KINDS
 from rushes.facts import AudioFacts, SourceFacts, VideoFacts
-from rushes.model import Grid, Ladder, Rung, StepSpec
+from rushes.model import StepSpec
+from rushes.plan import Chunk, Grid, Ladder, Plan, Rung, Viewing
 from rushes.settings import load_policy, load_profile
 from rushes.states import StepKind
 
@@ -27,7 +28,7 @@ def facts(codec: str = "h264", *, audio: bool = True) -> SourceFacts:
 
 
 def plan(found: SourceFacts, policy: str = "development") -> dict[str, StepSpec]:
-    steps = graph.plan(found, LADDER, load_profile("default"), load_policy(policy))
+    steps = graph.plan(found, Plan(ladders=(LADDER,)), load_profile("fast"), load_policy(policy))
     assert len({step.key for step in steps}) == len(steps)
     return {step.key: step for step in steps}
 
@@ -79,12 +80,12 @@ def test_an_enriched_build_is_published_only_by_every_verdict_there_is() -> None
 
 def test_the_encode_carries_a_chunk_index_and_its_ladder() -> None:
     params = plan(facts())["encode.0"].params
-    assert (params["chunk"], params["chunks"]) == (0, 1)
+    assert (Chunk.model_validate(params["chunk"]), params["chunks"]) == (Chunk(), 1)
     assert Ladder.model_validate(params["ladder"]) == LADDER
 
 
 def test_cost_grows_with_pixels_and_length() -> None:
-    assert plan(facts())["encode.0"].cost == pytest.approx(1.55e-8 * 300 * 640 * 360)
+    assert plan(facts())["encode.0"].cost == pytest.approx(1.1e-8 * 300 * 640 * 360)
 
 
 def test_every_kind_of_step_has_a_pool_and_a_module() -> None:
@@ -94,3 +95,56 @@ def test_every_kind_of_step_has_a_pool_and_a_module() -> None:
 def test_a_review_asks_for_a_fresh_verdict_under_keys_of_its_own() -> None:
     first, second = graph.review(1), graph.review(2)
     assert {step.key for step in first}.isdisjoint(step.key for step in second)
+
+
+def with_codecs(policy: str = "development", profile: str = "balanced", chunks: int = 2) -> dict[str, StepSpec]:
+    """The steps of a plan in which H.264 comes first, then AV1 and HEVC in HDR."""
+    rung = LADDER.rungs[0]
+    av1 = Ladder(
+        rungs=(rung.model_copy(update={"name": "360p-av1", "codec": "av1", "preset": "10"}),), grid=LADDER.grid
+    )
+    hevc = Ladder(
+        rungs=(rung.model_copy(update={"name": "360p-hevc-hdr", "codec": "hevc", "hdr": "pq"}),), grid=LADDER.grid
+    )
+    parts = tuple(Chunk(number=number, first=number * 120, frames=120) for number in range(chunks))
+    found = Plan(ladders=(LADDER, av1, hevc), chunks=parts)
+    steps = graph.delivery(facts(), found, load_profile(profile), load_policy(policy))
+    return {step.key: step for step in steps}
+
+
+@pytest.mark.parametrize("policy", ["development", "strict"])
+def test_other_codecs_come_later_and_nothing_waits_for_them(policy: str) -> None:
+    steps = with_codecs(policy)
+    later = ["encode.av1.0", "encode.av1.1", "encode.hevc-hdr.0", "encode.hevc-hdr.1"]
+    assert all(steps[key].priority < steps["encode.0"].priority and not steps[key].required for key in later)
+    assert steps["encode.av1.1"].params["chunk"]["first"] == 120
+    assert steps["encode.av1.1"].params["ladder"]["rungs"][0]["codec"] == "av1"
+    # Then they are joined to the newest build, captions included, and published after the verdicts
+    assert steps["package.codecs"].after == ("package.ready", "package.enriched", *later)
+    assert "package.codecs" in steps["publish.codecs"].after
+    assert "verdict.ready" in steps["publish.codecs"].after
+    assert not steps["package.codecs"].required
+    waiting = {key for key, step in steps.items() if set(step.after) & {*later, "package.codecs"}}
+    assert waiting == {"package.codecs", "publish.codecs"}
+
+
+def test_one_codec_needs_no_second_build() -> None:
+    assert not {"package.codecs", "publish.codecs"} & set(plan(facts()))
+
+
+def test_a_file_to_download_is_made_where_the_profile_says_so() -> None:
+    assert with_codecs(profile="balanced")["download"].after == ("package.ready",)
+    assert "download" not in plan(facts())
+
+
+def test_what_is_expected_is_measured_and_corrected_before_the_asset_is_ready() -> None:
+    aimed = LADDER.model_copy(update={"viewing": Viewing(model="phone", width=640, height=360)})
+    parts = (Chunk(number=0, first=0, frames=120), Chunk(number=1, first=120))
+    found = Plan(ladders=(aimed,), chunks=parts)
+    steps = {
+        step.key: step for step in graph.delivery(facts(), found, load_profile("fast"), load_policy("development"))
+    }
+    assert steps["correct"].after == ("encode.0", "encode.1")
+    assert not steps["correct"].required
+    assert "correct" in steps["package.ready"].after
+    assert "correct" not in plan(facts())

@@ -6,7 +6,7 @@ from rushes.settings import load_profile
 from rushes.states import StepKind
 
 SOURCE = SourceRef(key="sources/t/a/1", size=10)
-PROFILE = load_profile("default")
+PROFILE = load_profile("fast")
 
 
 def name(**changes: object) -> str:
@@ -20,19 +20,26 @@ def test_the_same_work_has_the_same_name() -> None:
 
 
 def test_anything_the_bytes_depend_on_changes_the_name() -> None:
-    threads = PROFILE.model_copy(update={"video": PROFILE.video.model_copy(update={"threads": 2})})
     others = {
         name(source=SOURCE.model_copy(update={"version": 2})),
         name(params={"chunk": 1}),
         name(tool="ffmpeg 10"),
-        name(profile=threads),
     }
-    assert len(others) == 4
+    assert len(others) == 3
     assert name() not in others
 
 
+def test_where_a_decoding_is_cut_off_and_what_shares_its_time_are_part_of_its_name() -> None:
+    shorter = PROFILE.model_copy(update={"limits": PROFILE.limits.model_copy(update={"duration": 10.0})})
+    smaller = PROFILE.model_copy(update={"limits": PROFILE.limits.model_copy(update={"bytes": 10})})
+    fewer = PROFILE.model_copy(update={"audio": PROFILE.audio.model_copy(update={"tracks": 1})})
+    assert len({name(), name(profile=shorter), name(profile=fewer)}) == 3
+    assert name(profile=smaller) == name()
+
+
 def test_what_an_encode_does_not_look_at_leaves_its_name_alone() -> None:
+    slower = PROFILE.model_copy(update={"video": PROFILE.video.model_copy(update={"max_fps": 30})})
     silent = PROFILE.model_copy(update={"enrichment": PROFILE.enrichment.model_copy(update={"poster": False})})
     hashed = SOURCE.model_copy(update={"sha256": "ab"})
     elsewhere = SOURCE.model_copy(update={"key": "sources/t/b/1"})
-    assert name(profile=silent) == name() == name(source=hashed) == name(source=elsewhere)
+    assert name(profile=silent) == name(profile=slower) == name() == name(source=hashed) == name(source=elsewhere)
