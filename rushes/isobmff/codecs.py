@@ -52,11 +52,13 @@ CONFIGURATION: dict[str, tuple[str, Callable[[str, bytes], str]]] = {
 }
 """Sample entry -> the box that configures its decoder, and how to read it."""
 
+_USUAL_COLOURS = (1, 1, 1, 0)
+"""Primaries, transfer, matrix (ITU-T H.273) and full range that a string without them stands for: BT.709, limited."""
 _PLAIN = {"Opus": "opus", "fLaC": "fLaC", "ac-3": "ac-3", "ec-3": "ec-3", "wvtt": "wvtt"}
 
 
-def codecs_of(kind: str, content: bytes | None) -> str:
-    """The codec string of a sample entry `kind`, given the content of its configuration box.
+def codecs_of(kind: str, content: bytes | None, colour: bytes | None = None) -> str:
+    """The codec string of a sample entry `kind`, given the content of its configuration box, and of its `colr` box.
 
     Empty for formats that have none (`tmcd`, `apac`). Raises BoxError when the configuration is missing or broken.
     """
@@ -65,4 +67,16 @@ def codecs_of(kind: str, content: bytes | None) -> str:
     name, reader = CONFIGURATION[kind]
     if content is None:
         raise BoxError(f"sample entry {kind!r} has no {name!r}")
-    return reader(kind, content)
+    return reader(kind, content) + (_av1_colours(content, colour) if kind == "av01" else "")
+
+
+def _av1_colours(content: bytes, colour: bytes | None) -> str:
+    """The optional end of the string: all of it or nothing (AV1-ISOBMFF section 5). Without it HDR would be announced as BT.709."""
+    if colour is None or colour[:4] != b"nclx":
+        return ""
+    primaries, transfer, matrix, full = Fields(colour, 4, len(colour)).unpack("3HB")
+    if (primaries, transfer, matrix, full >> 7) == _USUAL_COLOURS:
+        return ""
+    depth = content[2]
+    sampling = f"{depth >> 3 & 1}{depth >> 2 & 1}{depth & 3 if depth & 12 == 12 else 0}"
+    return f".{depth >> 4 & 1}.{sampling}.{primaries:02d}.{transfer:02d}.{matrix:02d}.{full >> 7}"

@@ -17,6 +17,8 @@ class Edits:
     media_time: int = 0
     delay: Fraction = Fraction(0)
     count: int = 0
+    shown: Fraction | None = None
+    """Seconds that a single edit shows; None where it says to go on to the end, or there is not exactly one."""
 
 
 def read_edits(data: Data, elst: Box | None, movie_timescale: int) -> Edits:
@@ -31,7 +33,9 @@ def read_edits(data: Data, elst: Box | None, movie_timescale: int) -> Edits:
         if media >= 0:
             break
         delay += Fraction(duration, movie_timescale)
-    return Edits(shown[0] if shown else 0, delay, len(shown))
+    lasts = [Fraction(duration, movie_timescale) for duration, media in rows if media >= 0]
+    only = lasts[0] if len(lasts) == 1 and lasts[0] else None
+    return Edits(shown[0] if shown else 0, delay, len(shown), only)
 
 
 def _rows(fields: Fields, version: int) -> list[tuple[int, int]]:

@@ -58,4 +58,13 @@ def _empty_table(track: MovieTrack) -> bytes:
         full_box("stsc", 0, 0, bytes(4)),
         full_box("stsz", 0, 0, bytes(8)),
         full_box("stco", 0, 0, bytes(4)),
+        _roll(track),
     )
+
+
+def _roll(track: MovieTrack) -> bytes:
+    """Opus has to be decoded from 80 ms before a sample on, which is four of our packets, until it is right (Encapsulation
+    of Opus in ISO Base Media File Format, section 4.3.6.2): one description for all samples, so that fragments need none."""
+    if track.sample_entry[4:8] != b"Opus":
+        return b""
+    return full_box("sgpd", 2, 0, b"roll", pack(">IIIh", 2, 1, 1, -4))

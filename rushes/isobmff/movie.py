@@ -12,10 +12,12 @@ from rushes.isobmff.fields import Fields
 from rushes.isobmff.fragments import Growing, read_fragment, read_trex
 from rushes.isobmff.sample_entry import read_sample_entry
 from rushes.isobmff.sample_table import read_sample_table
-from rushes.isobmff.samples import Budget, Sample
+from rushes.isobmff.samples import MAX_SAMPLES, Budget, Sample
 
 Matrix = tuple[int, int, int, int, int, int, int, int, int]
 IDENTITY: Matrix = (0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+MAX_TRACKS = 1000
+"""As many as demuxers take."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class MovieTrack:
     """Number of edits that show something. More than one is not a simple edit list."""
     matrix: Matrix = IDENTITY
     sar: tuple[int, int] = (1, 1)
+    shown: Fraction | None = None
+    """Seconds that the only edit shows; None: to the end."""
 
     @property
     def first_pts(self) -> int:
@@ -55,8 +59,8 @@ class MovieTrack:
         return max((sample.pts + sample.duration for sample in self.samples), default=0) - self.first_pts
 
 
-def read_movie(data: Data) -> list[MovieTrack]:
-    """All tracks of a file. Raises BoxError for whatever is not a readable movie.
+def read_movie(data: Data, most: int = MAX_SAMPLES) -> list[MovieTrack]:
+    """All tracks of a file, of at most `most` samples. Raises BoxError for whatever is not a readable movie.
 
     Nothing is believed: each box has to fit into its parent, each table into its box, each sample into the file.
     Bytes after the last whole box are ignored in a plain file and an error in a fragmented one, where they may have
@@ -69,11 +73,13 @@ def read_movie(data: Data) -> list[MovieTrack]:
     mvex = find(data, moov, "mvex")
     if mvex and damage:
         raise damage
-    budget = Budget.of(len(data))
+    budget = Budget(min(most, Budget.of(len(data)).left))
     growing: dict[int, Growing] = {}
-    tracks = [_read_track(data, trak, moov, (budget, growing)) for trak in _all(data, moov, "trak")]
-    if not tracks:
-        raise BoxError("the movie has no tracks")
+    traks = list(_all(data, moov, "trak"))
+    if not 0 < len(traks) <= MAX_TRACKS:
+        raise BoxError(f"the movie has {len(traks)} tracks")
+    clock = timescale_of(data, need(data, moov, "mvhd"))
+    tracks = [_read_track(data, trak, clock, (budget, growing)) for trak in traks]
     if mvex:
         for trex in _all(data, mvex, "trex"):
             track, defaults = read_trex(data, trex)
@@ -97,7 +103,7 @@ def _all(data: Data, parent: Box, kind: str) -> Iterator[Box]:
     return (child for child in children(data, parent) if child.kind == kind)
 
 
-def _read_track(data: Data, trak: Box, moov: Box, into: tuple[Budget, dict[int, Growing]]) -> MovieTrack:
+def _read_track(data: Data, trak: Box, movie_timescale: int, into: tuple[Budget, dict[int, Growing]]) -> MovieTrack:
     budget, growing = into
     track_id, matrix = _header(data, need(data, trak, "tkhd"))
     if track_id in growing:
@@ -109,11 +115,11 @@ def _read_track(data: Data, trak: Box, moov: Box, into: tuple[Budget, dict[int, 
     growing[track_id] = Growing()
     if handler in ("vide", "soun"):
         growing[track_id].samples = read_sample_table(data, stbl, budget)
-    edits: Edits = read_edits(data, find(data, trak, "edts/elst"), _timescale(data, need(data, moov, "mvhd")))
+    edits: Edits = read_edits(data, find(data, trak, "edts/elst"), movie_timescale)
     return MovieTrack(
         track_id,
         handler,
-        _timescale(data, need(data, mdia, "mdhd")),
+        timescale_of(data, need(data, mdia, "mdhd")),
         entry.content,
         entry.codecs,
         entry.width,
@@ -126,6 +132,7 @@ def _read_track(data: Data, trak: Box, moov: Box, into: tuple[Budget, dict[int, 
         edits.count,
         matrix,
         entry.sar,
+        edits.shown,
     )
 
 
@@ -138,7 +145,7 @@ def _header(data: Data, tkhd: Box) -> tuple[int, Matrix]:
     return track_id, (a, b, u, c, d, v, x, y, w)
 
 
-def _timescale(data: Data, header: Box) -> int:
+def timescale_of(data: Data, header: Box) -> int:
     """Of an `mvhd` or `mdhd`, which begin alike."""
     fields = Fields.of(data, header)
     version, _ = fields.version_flags()

@@ -101,7 +101,8 @@ def _aac(data: Data, inner: dict[str, Box]) -> AudioObject:
 
 def _codecs(data: Data, kind: str, inner: dict[str, Box]) -> str:
     configuration = inner.get(CONFIGURATION[kind][0]) if kind in CONFIGURATION else None
-    return codecs_of(kind, data[configuration.body : configuration.end] if configuration else None)
+    contents = [data[found.body : found.end] if found else None for found in (configuration, inner.get("colr"))]
+    return codecs_of(kind, *contents)
 
 
 def _kept(data: Data, kind: str, inner: dict[str, Box]) -> list[bytes]:

@@ -27,6 +27,16 @@ def read_sample_table(data: Data, stbl: Box, budget: Budget) -> list[Sample]:
     return samples
 
 
+def first_position(data: Data, stbl: Box) -> int | None:
+    """Where the first sample lies; None where there are none."""
+    wide = find(data, stbl, "co64")
+    table = wide or find(data, stbl, "stco")
+    if table is None:
+        return None
+    fields = Fields.of(data, table).skip(4)
+    return fields.one("Q" if wide else "I") if fields.one("I") else None
+
+
 def _sizes(data: Data, stbl: Box, budget: Budget) -> Sequence[int]:
     fields = Fields.of(data, need(data, stbl, "stsz"))
     fields.skip(4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -14,6 +14,9 @@ from rushes.isobmff.init_segment import init_segment
 from rushes.isobmff.media_segment import media_segment
 from rushes.isobmff.movie import IDENTITY, Matrix, MovieTrack
 from rushes.isobmff.samples import Sample
+
+Sift = Callable[[Data, list[Sample]], tuple[Data, list[Sample]]]
+"""Takes parts out of the samples of a segment: gives what is left, and where it lies. Their times stay."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,14 @@ class CutSegments(Sequence[CutSegment]):
     The data given to `cut` (a mapped file) has to stay open while they are read.
     """
 
-    def __init__(self, data: Data, groups: list[list[Sample]]) -> None:
+    def __init__(self, data: Data, groups: list[list[Sample]], sift: Sift | None = None) -> None:
         self._data = data
         self._groups = groups
+        self._sift = sift
+
+    def sifted(self, sift: Sift | None) -> CutSegments:
+        """The same segments with parts of their samples taken out."""
+        return CutSegments(self._data, self._groups, sift)
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -47,7 +55,8 @@ class CutSegments(Sequence[CutSegment]):
             return [self[at] for at in range(*index.indices(len(self)))]
         number = range(len(self))[index]
         samples = self._groups[number]
-        content, keyframe_size = media_segment(self._data, samples, number + 1)
+        data, samples = self._sift(self._data, samples) if self._sift else (self._data, samples)
+        content, keyframe_size = media_segment(data, samples, number + 1)
         return CutSegment(content, sum(sample.duration for sample in samples), keyframe_size)
 
 
@@ -60,7 +69,7 @@ class CutTrack:
     height: int
     channels: int
     sample_rate: int
-    segments: Sequence[CutSegment]
+    segments: CutSegments
 
 
 def cut(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from struct import pack
+
 import pytest
 
 from rushes.isobmff.boxes import BoxError
@@ -28,6 +30,20 @@ HVCC = bytes([1, 0x01, 0x60, 0, 0, 0, 0xB0, 0, 0, 0, 0, 0, 93])
 )
 def test_codec_strings(kind: str, content: bytes | None, expected: str) -> None:
     assert codecs_of(kind, content) == expected
+
+
+@pytest.mark.parametrize(
+    ("colour", "end"),
+    [
+        (b"nclx" + pack(">3HB", 9, 16, 9, 0), ".0.111.09.16.09.0"),
+        (b"nclx" + pack(">3HB", 9, 18, 9, 0x80), ".0.111.09.18.09.1"),
+        (b"nclx" + pack(">3HB", 1, 1, 1, 0), ""),
+        (b"prof" + bytes(7), ""),
+        (None, ""),
+    ],
+)
+def test_av1_says_its_colours_where_they_are_not_the_usual_ones(colour: bytes | None, end: str) -> None:
+    assert codecs_of("av01", bytes([0x81, 0x08, 0x4D, 0]), colour) == f"av01.0.08M.10{end}"
 
 
 @pytest.mark.parametrize(

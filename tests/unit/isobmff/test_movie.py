@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rushes.isobmff.boxes import BoxError, box, full_box
-from rushes.isobmff.movie import MovieTrack, read_movie
+from rushes.isobmff.movie import MAX_TRACKS, MovieTrack, read_movie
 from rushes.isobmff.samples import MAX_SAMPLES, Budget
 from rushes.isobmff.segmenter import cut
 
@@ -42,6 +42,12 @@ def test_edit_lists(make_pictures: Pictures, make_plain: Plain) -> None:
     data = make_plain(track, payload, elst=box("edts", full_box("elst", 0, 0, pack(">I", 2), rows)))
     (found,) = read_movie(data)
     assert (found.media_time, found.delay, found.edits) == (1024, Fraction(1, 2), 1)
+
+
+def test_more_tracks_than_anybody_has_are_refused() -> None:
+    moov = box("moov", *[box("trak")] * (MAX_TRACKS + 1), full_box("mvhd", 0, 0, pack(">4I", 0, 0, 1000, 0), bytes(80)))
+    with pytest.raises(BoxError, match="1001 tracks"):
+        read_movie(moov)
 
 
 def test_garbage_behind_a_plain_movie_is_ignored(make_pictures: Pictures, make_plain: Plain) -> None:
