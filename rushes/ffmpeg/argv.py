@@ -12,6 +12,10 @@ GLOBAL = (
     "-max_alloc", "1000000000",  # no single block over 1 GB, whatever a header claims
 )  # fmt: skip
 _PROTOCOLS = "file,pipe"
+PROBE_BYTES = 5_000_000
+"""How far a demuxer may look for its streams before it has to say what there is."""
+MOST_STREAMS = 1000
+"""Beyond it a demuxer gives up; a profile's own limit is lower and has a reason of its own."""
 
 
 def input_args(path: Path, demuxer: str) -> list[str]:
@@ -23,6 +27,7 @@ def input_args(path: Path, demuxer: str) -> list[str]:
     return [
         "-protocol_whitelist", _PROTOCOLS,
         "-format_whitelist", demuxer,
+        "-probesize", str(PROBE_BYTES),
         "-f", demuxer,
         "-i", f"file:{path.absolute()}",
     ]  # fmt: skip
@@ -30,7 +35,8 @@ def input_args(path: Path, demuxer: str) -> list[str]:
 
 def demuxer_options(demuxer: str) -> dict[str, str]:
     """The same whitelist as options of libavformat, for PyAV."""
-    return {"protocol_whitelist": _PROTOCOLS, "format_whitelist": demuxer, "max_streams": "1000"}
+    whitelist = {"protocol_whitelist": _PROTOCOLS, "format_whitelist": demuxer}
+    return {**whitelist, "max_streams": str(MOST_STREAMS), "probesize": str(PROBE_BYTES)}
 
 
 def command_line(binary: Path, args: Sequence[str]) -> str:

@@ -6,24 +6,31 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Literal, cast
 
-from rushes.facts import AudioFacts, SourceFacts, VideoFacts
+from rushes.engine.shortfall import missing_seconds
+from rushes.facts import AudioFacts, Mastering, SourceFacts, VideoFacts
 from rushes.ffmpeg.colour import MATRICES, PRIMARIES, TRANSFERS, first_specified, hdr_of, is_full_range
 from rushes.ffmpeg.language import bcp47
 from rushes.ffmpeg.orientation import orientation
-from rushes.ffmpeg.rates import average_rate, exact_rate, is_variable, median_rate, usual_rate
+from rushes.ffmpeg.provenance import provenance
+from rushes.ffmpeg.rates import average_rate, exact_rate, is_variable, lively_rate, median_rate, usual_rate
 from rushes.ffmpeg.sniff import Container
-from rushes.ffmpeg.tags import clean_tags
+from rushes.ffmpeg.tags import clean_tags, personal_kinds
 
 _INTERLACED = (2, 3, 4, 5)  # libavcodec's AV_FIELD_TT, BB, TB, BT
 _SLACK = 0.5
 """Seconds by which a declared length may differ from a measured one before it counts as wrong."""
 _LONGEST = 400 * 86400.0
+_MOST_CUT = 100
+"""A file that declares more than so many times what is in it was not cut off: its length is nonsense."""
+_INTERLEAVED = 1.0
+"""Seconds by which picture and sound may end apart where a file breaks off while both go on."""
 
 Raw = Mapping[str, Any]
 
 
-def source_facts(raw: Raw, container: Container, size: int) -> SourceFacts:
-    """Facts of a file of `size` bytes that the child read without a refusal."""
+def source_facts(raw: Raw, container: Container, size: int, *, personal: bool = False) -> SourceFacts:
+    """Facts of a file of `size` bytes that the child read without a refusal. `personal` metadata is kept if asked for."""
+    raw = {**raw, "cut": _is_cut(raw)}
     video = video_facts(raw["video"], raw)
     audio = tuple(audio_facts(stream, raw) for stream in raw["audio"] if stream["channels"] and stream["sample_rate"])
     duration = _span([video, *audio]) or min(raw["duration"] or 0.0, _LONGEST)
@@ -36,10 +43,23 @@ def source_facts(raw: Raw, container: Container, size: int) -> SourceFacts:
         video=video,
         audio=audio,
         streams=raw["streams"],
-        tags=clean_tags(raw["tags"]),
+        declared_duration=round(min(raw["duration"], _LONGEST), 6) if raw["duration"] else None,
+        restarts=raw["restarts"],
+        provenance=provenance(raw),
+        tags=clean_tags(raw["tags"], personal=personal),
+        personal=_personal(raw),
         warnings=tuple(_warnings(raw, video)),
         keyframes=tuple(round(time, 6) for time in raw["video"]["keyframes"]),
+        indexed=raw.get("indexed", False) and not raw["cut"],
     )
+
+
+def _is_cut(raw: Raw) -> bool:
+    """As its structure says; where that says nothing, by the length that the file declares."""
+    if raw["cut"] is not None:
+        return bool(raw["cut"])
+    last = raw["last"] if raw["complete"] else raw["video"]["tail"]
+    return bool(raw["duration"] and last and missing_seconds(raw["duration"], last))
 
 
 def _span(streams: Sequence[VideoFacts | AudioFacts]) -> float:
@@ -65,11 +85,12 @@ def video_facts(stream: Raw, raw: Raw) -> VideoFacts:
         sar=_aspect(stream["sar"]),
         rotation=cast(Literal[0, 90, 180, 270], rotation),
         flip=flip,
-        pix_fmt=picture["pix_fmt"],
+        pix_fmt=_pix_fmt(stream),
         bit_depth=picture["bit_depth"],
         fps=exact_rate(_rates(stream, duration, frames), [_fraction(rate) for rate in stream["rates"]]),
         vfr=is_variable(stream["times"], stream["tick"]),
         duration=duration,
+        cut_off=_cut_off(stream, raw, duration),
         start=round(_start(stream), 6),
         frames=frames,
         bitrate=_bitrate(stream),
@@ -78,8 +99,49 @@ def video_facts(stream: Raw, raw: Raw) -> VideoFacts:
         matrix=MATRICES.get(matrix),
         full_range=is_full_range(picture["pix_fmt"], picture["range"], stream["range"]),
         hdr=hdr_of(TRANSFERS.get(transfer)),
-        interlaced=picture["interlaced"] or stream["field_order"] in _INTERLACED,
+        hdr_format=_hdr_format(picture, raw, hdr_of(TRANSFERS.get(transfer))),
+        dolby_vision=raw["dolby_vision"],
+        mastering=_mastering(picture["mastering"]),
+        light=tuple(picture["light"]) if picture["light"] else None,
+        interlaced=_interlaced(stream),
+        field_order=picture.get("order") if _interlaced(stream) else None,
+        edits=raw["edits"],
     )
+
+
+def _pix_fmt(stream: Raw) -> str:
+    """As decoded; but the decoder does not know of the second stream in which VP8 and VP9 carry transparency."""
+    decoded: str = stream["picture"]["pix_fmt"]
+    return "yuva420p" if stream["alpha"] and decoded == "yuv420p" and stream["codec"] in ("vp8", "vp9") else decoded
+
+
+def _interlaced(stream: Raw) -> bool:
+    """As measured; where nothing moved, as the pictures or the stream say."""
+    measured: bool | None = stream["picture"].get("woven")
+    if measured is not None:
+        return measured
+    return stream["picture"]["interlaced"] or stream["field_order"] in _INTERLACED
+
+
+def _hdr_format(picture: Raw, raw: Raw, hdr: str | None) -> Literal["hdr10", "hdr10+", "hlg", "dolby-vision"] | None:
+    if picture["dolby_vision"] or raw["dolby_vision"] is not None:
+        return "dolby-vision"
+    if hdr == "pq":
+        return "hdr10+" if picture["hdr10_plus"] else "hdr10"
+    return "hlg" if hdr == "hlg" else None
+
+
+def _mastering(ratios: list[list[int]] | None) -> Mastering | None:
+    if ratios is None or any(bottom <= 0 or top < 0 for top, bottom in ratios):
+        return None
+    values = [round(top / bottom, 6) for top, bottom in ratios]
+    pairs = [(values[at], values[at + 1]) for at in range(0, 8, 2)]
+    return Mastering(red=pairs[0], green=pairs[1], blue=pairs[2], white=pairs[3], least=values[8], most=values[9])
+
+
+def _personal(raw: Raw) -> tuple[str, ...]:
+    found = set(personal_kinds([*raw["tags"], *raw["names"]]))
+    return tuple(sorted(found | {"telemetry"} if raw["telemetry"] else found))
 
 
 def audio_facts(stream: Raw, raw: Raw) -> AudioFacts:
@@ -94,16 +156,17 @@ def audio_facts(stream: Raw, raw: Raw) -> AudioFacts:
         duration=_duration(stream, raw),
         start=round(_start(stream), 6),
         default=stream["default"],
+        secondary=stream["secondary"],
+        empty=raw["complete"] and not stream["packets"],
     )
 
 
 def _duration(stream: Raw, raw: Raw) -> float | None:
-    """Seconds. What was measured over the whole file wins, unless the file was cut: then what is missing shows."""
+    """Seconds. What was measured over the whole file wins."""
     declared, measured = stream["duration"], stream["measured"]
     indexed, tail = stream.get("index_seconds"), stream.get("tail")
     if raw["complete"]:
-        cut = raw["cut"] and declared and measured and declared < measured * 100 + _SLACK
-        value = max(declared, measured) if cut else measured if measured is not None else declared
+        value = measured if measured is not None or raw["cut"] else declared
     elif tail is not None:
         value = tail - _start(stream)
     elif indexed is not None:
@@ -111,6 +174,19 @@ def _duration(stream: Raw, raw: Raw) -> float | None:
     else:
         value = declared or raw["duration"] or measured
     return round(min(value, _LONGEST), 6) if value and value > 0 else None
+
+
+def _cut_off(stream: Raw, raw: Raw, there: float | None) -> float:
+    """Seconds of the picture that a file which breaks off declares and does not have. Where the picture does not say how
+    long it is, it goes on with the file, unless it had ended before."""
+    if not (raw["cut"] and there and (raw["complete"] or stream["tail"])):
+        return 0.0
+    own_end = _start(stream) + there
+    end = raw["end"] if raw["complete"] else own_end
+    goes_on = own_end >= end - _INTERLEAVED
+    rest = stream["duration"] - there if stream["duration"] else (raw["duration"] or 0.0) - end if goes_on else 0.0
+    nonsense = there + rest > there * _MOST_CUT + _SLACK
+    return 0.0 if nonsense else max(0.0, round(rest, 6))
 
 
 def _start(stream: Raw) -> float:
@@ -127,13 +203,13 @@ def _frames(stream: Raw, raw: Raw) -> int | None:
 
 
 def _rates(stream: Raw, duration: float | None, frames: int | None) -> list[float | None]:
-    """The usual rate; where the rate varies the average, over all frames where they were counted."""
+    """The usual rate; where the rate varies one that shows its pictures, at least the average over all frames, where they were
+    counted."""
     times: list[float] = stream["times"]
     if not is_variable(times, stream["tick"]):
         return [usual_rate(times, stream["tick"]), median_rate(times)]
-    if frames and duration and frames > len(times):
-        return [frames / duration]
-    return [average_rate(times)]
+    average = frames / duration if frames and duration and frames > len(times) else average_rate(times)
+    return [average and lively_rate(times, average)]
 
 
 def _bitrate(stream: Raw) -> int | None:
@@ -159,6 +235,9 @@ def _warnings(raw: Raw, video: VideoFacts) -> list[str]:
         found.append("the file breaks off before its declared end")
     if raw["duration"] and video.duration and raw["duration"] > 2 * max(video.duration, 1.0):
         found.append(f"declares {raw['duration']:.0f} s, video lasts {video.duration:.1f} s")
+    holes = max((stream["holes"] for stream in raw["audio"]), default=0.0)
+    if holes:
+        found.append(f"the sound has gaps, {holes:.1f} s together")
     if any(not stream["channels"] for stream in raw["audio"]):
         found.append("an audio stream could not be understood")
     return found

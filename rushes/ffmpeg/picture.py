@@ -8,7 +8,10 @@ from __future__ import annotations
 import contextlib
 import struct
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+
+from rushes.ffmpeg.scan import packets_of
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -20,22 +23,20 @@ _MAX_PACKETS = 600
 _WORK_SECONDS = 20.0
 
 
-def first_picture(container: InputContainer, stream: VideoStream) -> dict[str, Any] | None:
-    """Size, format, colours, orientation of the first picture that decodes; None where none does within bounds.
+def pictures(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """The first pictures that decode, within bounds.
 
     The file has to be freshly opened: seeking to its start does not work in all formats.
     """
     stream.thread_type = "NONE"  # frame threads multiply the memory of a large picture
     stream.codec_context.thread_count = 1
-    deadline = time.monotonic() + _WORK_SECONDS
-    frame = next(_frames(container, stream, deadline), None)
-    return describe(frame) if frame is not None else None
+    yield from _frames(container, stream, time.monotonic() + _WORK_SECONDS)
 
 
 def _frames(container: InputContainer, stream: VideoStream, deadline: float) -> Any:  # noqa: ANN401 - an iterator of frames
     import av.error
 
-    packets = container.demux(stream)
+    packets = packets_of(container, stream)
     for _ in range(_MAX_PACKETS):
         try:
             packet = next(packets, None)
@@ -48,7 +49,8 @@ def _frames(container: InputContainer, stream: VideoStream, deadline: float) -> 
 
 
 def describe(frame: VideoFrame) -> dict[str, Any]:
-    matrix = _display_matrix(frame)
+    riding = _riding(frame)
+    matrix, light = riding.get("DISPLAYMATRIX", b""), riding.get("CONTENT_LIGHT_LEVEL", b"")
     return {
         "width": frame.width,
         "height": frame.height,
@@ -60,12 +62,26 @@ def describe(frame: VideoFrame) -> dict[str, Any]:
         "range": int(frame.color_range),
         "interlaced": frame.interlaced_frame,
         "orientation": list(struct.unpack("=9i", matrix)) if len(matrix) == 36 else [],
+        "mastering": _mastering(riding.get("MASTERING_DISPLAY_METADATA", b"")),
+        "light": list(struct.unpack_from("=II", light)) if len(light) >= 8 else None,
+        "dolby_vision": "DOVI_METADATA" in riding or "DOVI_RPU_BUFFER" in riding,
+        "hdr10_plus": "DYNAMIC_HDR_PLUS" in riding,
     }
 
 
-def _display_matrix(frame: VideoFrame) -> bytes:
+def _riding(frame: VideoFrame) -> dict[str, bytes]:
+    """What rides on a picture beside its samples, by libavutil's name of it."""
+    found: dict[str, bytes] = {}
     for number in range(len(frame.side_data)):
         data: SideData = frame.side_data[number]  # type: ignore[literal-required]  # PyAV's stub knows names only
-        if data.type.name == "DISPLAYMATRIX":
-            return bytes(data)
-    return b""
+        found[data.type.name] = bytes(data)
+    return found
+
+
+def _mastering(data: bytes) -> list[list[int]] | None:
+    """The ten ratios of SMPTE ST 2086 as libavutil stores them: x and y of red, green, blue and white; least and most
+    light in nits. None where either half is not given."""
+    if len(data) < 88 or struct.unpack_from("=ii", data, 80) != (1, 1):
+        return None
+    numbers = struct.unpack_from("=20i", data)
+    return [list(numbers[at : at + 2]) for at in range(0, 20, 2)]

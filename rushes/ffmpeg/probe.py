@@ -17,9 +17,9 @@ _WALL = 120.0
 _MEMORY = 2_000_000_000
 
 
-def probe(path: Path, tools: ToolSettings, *, holes: bool = False) -> SourceFacts:
+def probe(path: Path, tools: ToolSettings, *, holes: bool = False, personal: bool = False) -> SourceFacts:
     """Facts of a local file that a stranger wrote. `holes`: of an MP4 file most samples are not there yet and read as
-    zeros; its boxes and its first samples are.
+    zeros; its boxes and its first samples are. `personal`: metadata that is personal is kept.
 
     Raises StepFailure: `empty_file`, `not_media`, `playlist_refused`, `still_image` by its first bytes;
     `moov_missing`, `encrypted`, `codec_unsupported`, `no_video_stream`, `no_decodable_frames`, `truncated`, `corrupt`
@@ -28,7 +28,7 @@ def probe(path: Path, tools: ToolSettings, *, holes: bool = False) -> SourceFact
     size = path.stat().st_size
     with path.open("rb") as file:
         container = sniff(file.read(HEAD_BYTES), size)
-    return source_facts(_ask_child(path, container, tools, holes=holes), container, size)
+    return source_facts(_ask_child(path, container, tools, holes=holes), container, size, personal=personal)
 
 
 def _ask_child(path: Path, container: Container, tools: ToolSettings, *, holes: bool) -> dict[str, Any]:

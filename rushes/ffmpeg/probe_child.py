@@ -8,27 +8,40 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rushes.ffmpeg.argv import demuxer_options
 from rushes.ffmpeg.codecs import VIDEO_CODECS
+from rushes.ffmpeg.interlacing import WINDOW, is_worth_measuring, measure, measure_start
 from rushes.ffmpeg.outline import Outline, read_outline
-from rushes.ffmpeg.picture import first_picture
+from rushes.ffmpeg.picture import describe, pictures
 from rushes.ffmpeg.scan import Scan, last_time, scan
+from rushes.ffmpeg.segment import HEAD_BYTES, breaks_off
 from rushes.ffmpeg.timeline import Timeline
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from av.stream import Stream
     from av.video.stream import VideoStream
 
 _MAX_INDEX = 2_000_000
 _MAX_KEYFRAMES = 5000
 _PICTURE_ONLY = 0x400 | 0x800 | 0x100000  # attached picture, timed thumbnails, still image (libavformat dispositions)
 _DEFAULT = 0x1
-_MAX_VIDEO, _MAX_AUDIO = 8, 200
+_SECONDARY = 0x8 | 0x80 | 0x100 | 0x200  # comment, hearing impaired, visual impaired, clean effects
+_INTERLACED = (2, 3, 4, 5)  # libavcodec's AV_FIELD_TT, BB, TB, BT
+_MAX_INDEX_BYTES = 256_000_000
+"""Of the index of an MP4 file, which is read whole. A day at 60 frames a second has some 100 MB."""
+_MAX_VIDEO, _MAX_AUDIO, _MAX_NAMES = 8, 200, 200
+_DECLARING = ("flv", "avi")
+"""Formats whose header says how long the file lasts, but not reliably how many bytes it has."""
 
 
 class Refusal(Exception):
@@ -47,16 +60,33 @@ def probe(path: Path, demuxer: str, *, holes: bool = False) -> dict[str, Any]:
     if demuxer == "mov":
         with path.open("rb") as file:
             outline = read_outline(file, size)
+    if outline.index_bytes > _MAX_INDEX_BYTES:
+        raise Refusal("over_limit_index", f"{outline.index_bytes} bytes, {_MAX_INDEX_BYTES} allowed")
     if outline.encrypted:
         raise Refusal("encrypted", "protected sample entries")
     with _open(path, demuxer, outline, holes=holes) as container:
         videos = _videos(container)
         packets = scan(container, demuxer, size, declared=(container.duration or 0) > 0)
-        index, picture = _choose(path, demuxer, _candidates(videos, packets), outline)
+        index, picture = _choose(path, demuxer, _candidates(videos, packets), outline, holes=holes)
         indexed = demuxer == "mov" and not outline.fragmented
         if demuxer == "gif" and packets.complete and packets.timelines[index].packets == 1:
             raise Refusal("still_image")
-        return {**_facts(container, indexed, packets, index, picture), "cut": not outline.complete}
+        found = _facts(container, indexed, packets, index, picture)
+        if demuxer == "mov" and not outline.complete:
+            _count_what_is_there(container, size, found)
+        found |= {"edits": outline.edits, "dolby_vision": outline.dolby_vision, "telemetry": outline.telemetry}
+    cut = _cut(path, demuxer, outline, size)
+    return {**found, "cut": cut, "indexed": indexed or _has_cues(path, demuxer, index)}
+
+
+def _cut(path: Path, demuxer: str, outline: Outline, size: int) -> bool | None:
+    """Whether the file ends before its own structure does; None where only the length that it declares can tell."""
+    if demuxer in _DECLARING:
+        return None
+    if demuxer != "matroska":
+        return not outline.complete
+    with path.open("rb") as file:
+        return breaks_off(file.read(HEAD_BYTES), size)
 
 
 def _open(path: Path, demuxer: str, outline: Outline, *, holes: bool = False) -> InputContainer:
@@ -94,15 +124,37 @@ def _candidates(videos: list[VideoStream], packets: Scan) -> list[int]:
     return [stream.index for stream in filled[:_MAX_VIDEO]]
 
 
-def _choose(path: Path, demuxer: str, candidates: list[int], outline: Outline) -> tuple[int, dict[str, Any]]:
-    """The first that really decodes, and its first picture."""
+def _choose(
+    path: Path, demuxer: str, candidates: list[int], outline: Outline, *, holes: bool
+) -> tuple[int, dict[str, Any]]:
+    """The first that really decodes, and what its pictures say."""
     for index in candidates:
-        with _open(path, demuxer, outline) as container:
-            stream = next(stream for stream in container.streams.video if stream.index == index)
-            picture = first_picture(container, stream)
-        if picture is not None:
-            return index, picture
+        with _reading(path, demuxer, outline, index) as (container, stream):
+            decoded = pictures(container, stream)
+            first = next(decoded, None)
+            if first is None:
+                continue
+            found = describe(first)
+            flagged = first.interlaced_frame or int(stream.codec_context.field_order) in _INTERLACED
+            if not is_worth_measuring(first, stream, dict(container.metadata), flagged=flagged):
+                return index, found
+            start = [first, *islice(decoded, WINDOW - 1)]
+            combing = measure_start(start, flagged=flagged)
+            if combing.interlaced is None and holes:
+                raise Refusal("truncated", "pictures have to be looked at that are not there yet")
+            if combing.interlaced is None:
+                length = (container.duration or 0) / 1e6
+                again = partial(_reading, path, demuxer, outline, index)
+                combing = measure(start, length, again, flagged=flagged)
+            return index, {**found, "woven": combing.interlaced, "order": combing.order}
     raise Refusal("no_decodable_frames" if outline.complete else "truncated")
+
+
+@contextmanager
+def _reading(path: Path, demuxer: str, outline: Outline, index: int) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The file opened once more, and one video stream of it."""
+    with _open(path, demuxer, outline) as container:
+        yield container, next(stream for stream in container.streams.video if stream.index == index)
 
 
 def _facts(
@@ -114,10 +166,27 @@ def _facts(
         "bitrate": container.bit_rate or None,
         "streams": len(container.streams),
         "tags": dict(container.metadata),
+        "names": _names(container),
+        "restarts": max((timeline.restarts for timeline in packets.timelines.values()), default=0),
         "complete": packets.complete,
+        "last": _end(packets, container.streams),
+        "end": _end(packets, [*container.streams.video, *container.streams.audio]),
         "video": {**_video(container, stream, packets, indexed=indexed), "picture": picture},
         "audio": [_audio(audio, packets) for audio in container.streams.audio[:_MAX_AUDIO] if audio.codec_context],
     }
+
+
+def _end(packets: Scan, streams: Iterable[Stream]) -> float | None:
+    """When the last of them ends."""
+    lines = (packets.timelines[stream.index] for stream in streams)
+    return max((line.end for line in lines if line.end is not None), default=None)
+
+
+def _names(container: InputContainer) -> list[str]:
+    """Names of all metadata of streams and chapters: only that something is there, not what."""
+    tags = [name for stream in container.streams for name in stream.metadata]
+    chapters = [name for chapter in container.chapters() for name in chapter["metadata"]]
+    return sorted(set(tags) | set(chapters))[:_MAX_NAMES]
 
 
 def _codec(stream: VideoStream) -> str:
@@ -145,6 +214,7 @@ def _video(container: InputContainer, stream: VideoStream, packets: Scan, *, ind
         "matrix": int(context.colorspace),
         "range": int(context.color_range),
         "field_order": int(context.field_order),
+        "alpha": stream.metadata.get("alpha_mode") == "1",
         "times": timeline.times,
         "tail": tail,
         "keyframes": index.get("keyframes") or timeline.keyframes,
@@ -160,6 +230,7 @@ def _audio(stream: AudioStream, packets: Scan) -> dict[str, Any]:
         "codec": context.codec.canonical_name,
         "channels": context.channels,
         "sample_rate": context.sample_rate,
+        "secondary": bool(int(stream.disposition) & _SECONDARY),
     }
 
 
@@ -178,6 +249,7 @@ def _common(stream: VideoStream | AudioStream, timeline: Timeline) -> dict[str, 
         "bytes": timeline.bytes,
         "measured": timeline.duration,
         "measured_start": timeline.start,
+        "holes": timeline.holes,
     }
 
 
@@ -198,6 +270,37 @@ def _index(stream: VideoStream) -> dict[str, Any]:
             if len(keyframes) >= _MAX_KEYFRAMES:
                 break
     return {"keyframes": keyframes, "seconds": (last - first) * base * count / (count - 1), "frames": count}
+
+
+def _count_what_is_there(container: InputContainer, size: int, found: dict[str, Any]) -> None:
+    """Of a file that breaks off, by its index: a scan of all streams ends where the first of them does, although what is
+    read by itself goes on."""
+    for stream in [found["video"], *found["audio"]]:
+        source = container.streams[stream["index"]]
+        entries, base = source.index_entries, float(source.time_base or 0)
+        total = min(len(entries), _MAX_INDEX)
+        shown = next((number for number in range(total) if not entries[number].is_discard), total)
+        beyond = (number for number in range(shown, total) if entries[number].pos + entries[number].size > size)
+        end = next(beyond, shown)
+        if end > shown:
+            stream["measured"] = (entries[end].timestamp - entries[shown].timestamp) * base
+
+
+def _has_cues(path: Path, demuxer: str, index: int) -> bool:
+    """Whether a Matroska file lists its key pictures up to its end. The demuxer reads the list at the first seek."""
+    import av.error
+
+    if demuxer != "matroska":
+        return False
+    with _open(path, demuxer, Outline(has_index=True)) as container:
+        stream = next(stream for stream in container.streams.video if stream.index == index)
+        try:
+            container.seek(0)
+        except av.error.FFmpegError:
+            return False
+        entries, seconds = stream.index_entries, (container.duration or 0) / 1e6
+        last = entries[len(entries) - 1].timestamp * float(stream.time_base or 0) if len(entries) > 1 else 0.0
+        return 0 < seconds < 2 * last
 
 
 def _ratio(value: Fraction | None) -> list[int] | None:

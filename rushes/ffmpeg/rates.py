@@ -11,6 +11,19 @@ _EXACT = 0.001
 """How near a measured rate has to be to a round one, of which the nearest is taken; 30 and 30000/1001 lie so far apart."""
 _NEAR = 0.005
 _ODD_SHARE = 0.02
+_FEW = 3
+"""Odd distances that damage leaves: a hole, and one on each side of it where pictures are not coded in their order. Pauses
+that take much of the time are no damage."""
+
+_SHAKEN, _DOUBLE = 0.05, 1.7
+"""A rhythm is shaken, but without holes, if the usual distance is near the average one and the short ones are not half of it."""
+_MOST_LEFT_OUT = 0.05
+_PHASES = (0.0, 0.25, 0.5, 0.75)
+_LOW = 0.1
+"""The quantile of the distances that stands for the short ones: fewer are too few to count."""
+_AROUND, _ROUNDS = 1.45, 4
+_LIVELIEST, _MOST_REPEATED = 60.0, 8
+"""Frames a second, and frames for a picture on average: what stands still for long is not worth hundreds."""
 
 
 def average_rate(times: Sequence[float]) -> float | None:
@@ -37,8 +50,42 @@ def is_variable(times: Sequence[float], tick: float) -> bool:
     if len(gaps) < 3:
         return False
     usual = median(gaps)
-    odd = sum(not _is_usual(gap, usual, tick) for gap in gaps)
-    return odd > max(1, len(gaps) * _ODD_SHARE)
+    odd = [gap for gap in gaps if not _is_usual(gap, usual, tick)]
+    few = min(_FEW, len(gaps) // 4) if sum(odd) < sum(gaps) / 3 else 0
+    return len(odd) > max(1, few, len(gaps) * _ODD_SHARE)
+
+
+def lively_rate(times: Sequence[float], average: float) -> float:
+    """The constant rate that shows the pictures of a varying one, at least `average`.
+
+    The average where that is the rhythm itself, only shaken, or where it leaves out hardly any picture. Else the rate at which
+    pictures follow each other where they do, not counting a few that follow at once; up to 60, and never so high that most
+    frames would be repeats.
+    """
+    gaps = _gaps(times)
+    if not gaps or _left_out(times, average) <= _MOST_LEFT_OUT:
+        return average
+    lively = 1 / _short(gaps)
+    if lively < average * _DOUBLE and abs(1 / median(gaps) - average) <= average * _SHAKEN:
+        return average
+    return max(average, min(lively, _LIVELIEST, average * _MOST_REPEATED))
+
+
+def _left_out(times: Sequence[float], rate: float) -> float:
+    """The share of the pictures that a constant rate has no frame for, wherever its first one lies."""
+    ordered = sorted(set(times))
+    shown = max(len({round((time - ordered[0]) * rate + phase) for time in ordered}) for phase in _PHASES)
+    return 1 - shown / len(ordered)
+
+
+def _short(gaps: Sequence[float]) -> float:
+    """The usual one of the short gaps: the mean of those around a low quantile, without the tiniest and without what is twice
+    as long."""
+    usual = sorted(gaps)[int(len(gaps) * _LOW)]
+    for _ in range(_ROUNDS):
+        near = [gap for gap in gaps if usual / _AROUND < gap < usual * _AROUND]
+        usual = sum(near) / len(near)
+    return usual
 
 
 def median_rate(times: Sequence[float]) -> float | None:

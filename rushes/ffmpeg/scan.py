@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ _FULL_BYTES = 128 * 1024 * 1024
 """A file up to this size is read whole: its own claims are then not needed."""
 _HEAD_SECONDS = 60.0
 _WORK_SECONDS = 20.0
+_MOST_UNKNOWN = 100_000
+"""Packets of streams that PyAV does not know."""
 _JOINING = ("mpegts", "mpeg")
 
 
@@ -39,7 +42,7 @@ def scan(container: InputContainer, demuxer: str, size: int, *, declared: bool) 
     limit = float("inf") if size <= _FULL_BYTES or not declared else _HEAD_SECONDS
     deadline = time.monotonic() + _WORK_SECONDS
     try:
-        for number, packet in enumerate(container.demux()):
+        for number, packet in enumerate(packets_of(container)):
             timeline = result.timelines.get(packet.stream_index)
             if timeline is None or packet.size == 0:
                 continue  # the flush at the end, and streams that begin in the middle
@@ -53,6 +56,17 @@ def scan(container: InputContainer, demuxer: str, size: int, *, declared: bool) 
         return result  # damaged from here on: what was read counts
     result.complete = True
     return result
+
+
+def packets_of(container: InputContainer, stream: Stream | None = None) -> Iterator[Packet[Stream]]:
+    """As `demux`, which breaks off where a stream begins in the middle of a file (FLV, MPEG-TS), for PyAV does not know it,
+    and where a damaged transport stream is so for long that the demuxer wants to be asked again, as ffmpeg does."""
+    for _ in range(_MOST_UNKNOWN):
+        try:
+            yield from container.demux() if stream is None else container.demux(stream)
+        except (IndexError, BlockingIOError):
+            continue
+        return
 
 
 def _take(timeline: Timeline, packet: Packet[Stream], codec: str) -> None:
@@ -79,7 +93,7 @@ def last_time(container: InputContainer, index: int, declared: float) -> float |
     deadline = time.monotonic() + _WORK_SECONDS
     try:
         container.seek(int(max(0.0, declared - 10.0) * 1_000_000))
-        for packet in container.demux(container.streams[index]):
+        for packet in packets_of(container, container.streams[index]):
             if packet.size:
                 _take(timeline, packet, "")
             if time.monotonic() > deadline:

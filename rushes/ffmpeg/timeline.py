@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 _MAX_TIMES = 4000
 _MAX_KEYFRAMES = 5000
+_MOMENT = 0.1
 _JUMP_BACK, _JUMP_ON = -0.5, 10.0
 """Seconds by which decoding times may step in a broadcast stream before it counts as a new beginning."""
 
@@ -22,6 +23,11 @@ class Timeline:
     times: list[float] = field(default_factory=list)
     """Presentation times of the first packets."""
     keyframes: list[float] = field(default_factory=list)
+    restarts: int = 0
+    """How often the clock began anew."""
+    holes: float = 0.0
+    """Seconds between packets that do not follow each other, where they are more than a moment. Of sound only it means that
+    something is not there."""
     _untimed: list[tuple[float, bool]] = field(default_factory=list)
     """Duration and keyframe flag of packets without any time."""
     _last: float | None = None
@@ -69,6 +75,8 @@ class Timeline:
             step = clock - self._last
             if self.joins and not _JUMP_BACK < step < _JUMP_ON:
                 self._shift += self._step - step
+                self.restarts += 1
             elif step > 0:
+                self.holes += step - self._step if self._step and step > self._step + _MOMENT else 0.0
                 self._step = duration or step
         self._last = clock

@@ -1,4 +1,4 @@
-"""Bounds on a running tool: memory of its whole tree, wall clock, and life (it has to make progress)."""
+"""Bounds on a running tool: memory, CPU time and number of its processes, wall clock, and life (it has to make progress)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ PERIOD = 0.1
 """Seconds between two looks. A tool may overshoot its memory by what it can touch in that time."""
 _TREE_PERIOD = 1.0
 """Seconds after which the list of descendants is made anew; it is dear where many processes run."""
-_MAX_PROCESSES = 64
 
 
 class Watchdog:
@@ -41,7 +40,8 @@ class Watchdog:
         self._alive = time.monotonic()
 
     def look(self) -> None:
-        """Raises StepFailure `over_limit_time`, `stalled` (transient) or `over_limit_memory`."""
+        """Raises StepFailure `over_limit_time`, `stalled` (transient), `over_limit_memory`, `over_limit_cpu` or
+        `over_limit_processes`."""
         now = time.monotonic()
         if now < self._next_look:
             return
@@ -55,13 +55,15 @@ class Watchdog:
             raise StepFailure(
                 "over_limit_memory", detail=f"{self.peak_memory} bytes held, {self._limits.memory} allowed"
             )
+        if self.cpu_seconds > self._limits.cpu:
+            raise StepFailure("over_limit_cpu", detail=f"{self._limits.cpu:.0f} CPU seconds were used")
 
     def _measure(self, now: float) -> None:
         if now >= self._next_tree or len(self._family) < 2:
             self._family = self._process.tree()
             self._next_tree = now + _TREE_PERIOD
-            if len(self._family) > _MAX_PROCESSES:
-                raise StepFailure("tool_failed", detail=f"{len(self._family)} processes")
+            if len(self._family) > self._limits.processes:
+                raise StepFailure("over_limit_processes", detail=f"{len(self._family)} processes")
         held, spent = 0, 0.0
         for member in self._family:
             with contextlib.suppress(psutil.Error):

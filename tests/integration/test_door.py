@@ -30,6 +30,7 @@ from tests.services.children import descendants, name_of
 SOURCE = ("-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration={seconds}")
 SOUND = ("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration={seconds}")
 ENDLESS = ("-re", "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=25", "-f", "null", "-")
+BUSY = ENDLESS[1:]
 
 
 @pytest.fixture(params=[Mode.BWRAP, Mode.LANDLOCK, Mode.RLIMITS, Mode.OFF])
@@ -130,6 +131,18 @@ def test_wall_clock(door: Door) -> None:
     failure = failure_of(lambda: door.run(ENDLESS, limits=Limits(wall=0.5)))
     assert (failure.code, failure.blame) == ("over_limit_time", Blame.PERMANENT)
     assert time.monotonic() - started < 5
+
+
+def test_computing_time(door: Door) -> None:
+    failure = failure_of(lambda: door.run(BUSY, limits=Limits(cpu=0.3)))
+    assert (failure.code, failure.blame) == ("over_limit_cpu", Blame.PERMANENT)
+    assert descendants(zombies=True) == []
+
+
+def test_processes(door: Door) -> None:
+    failure = failure_of(lambda: door.run(ENDLESS, limits=Limits(processes=0)))
+    assert (failure.code, failure.blame) == ("over_limit_processes", Blame.PERMANENT)
+    assert descendants(zombies=True) == []
 
 
 def test_memory(door: Door) -> None:

@@ -19,6 +19,7 @@ from rushes.ffmpeg.door import Door
 from rushes.ffmpeg.facts import source_facts
 from rushes.ffmpeg.probe import probe
 from rushes.ffmpeg.sniff import HEAD_BYTES, sniff
+from rushes.options import Clip, Options
 from rushes.profiles import Limits
 from rushes.settings import load_policy, load_profile
 from rushes.states import StepKind
@@ -134,8 +135,16 @@ def test_a_variable_rate(make) -> None:
     assert float(found.fps) == pytest.approx(20, rel=0.03)
 
 
+def test_a_phones_rate_that_drops_pictures_now_and_then(make) -> None:
+    lost = "select='lt(mod(n,20),14)'"
+    path = make("drops.mp4", *H264, "-vf", lost, "-fps_mode", "vfr", "-an", seconds=6)
+    found = facts_of(path).video
+    assert (found.vfr, found.fps) == (True, Fraction(30000, 1001))
+    assert found.frames == pytest.approx(126, abs=2)
+
+
 def test_interlacing(make) -> None:
-    path = make("i.ts", "-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-vf", "setfield=tff,interlace", "-an")
+    path = make("i.ts", "-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-vf", "interlace", "-an")
     assert facts_of(path).video.interlaced
     assert not facts_of(make("a.ts", *H264, "-c:a", "aac")).video.interlaced
 
@@ -180,11 +189,56 @@ def test_a_file_cut_behind_its_index(make, tmp_path: Path) -> None:
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(whole[: len(whole) * 8 // 10])
     found = facts_of(cut)
-    assert found.duration == pytest.approx(2.0, abs=0.1)
+    assert found.duration == pytest.approx(1.6, abs=0.1)
+    assert found.video.duration + found.video.cut_off == pytest.approx(2.0, abs=0.05)
     assert any("breaks off" in warning for warning in found.warnings)
     nearly_nothing = tmp_path / "nothing.mp4"
     nearly_nothing.write_bytes(whole[: whole.index(b"mdat") + 40])
     assert refusal(nearly_nothing).code == "truncated"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "share"),
+    [
+        ("a.mkv", H264, 0.4),
+        ("a.webm", ("-c:v", "libvpx", "-b:v", "300k", "-c:a", "libopus"), 0.4),
+        ("a.flv", (*H264, "-c:a", "aac"), 0.2),
+        ("one-fragment.mp4", (*H264, "-movflags", "frag_keyframe+empty_moov"), 0.5),
+    ],
+)
+def test_a_file_that_was_cut_says_how_much_is_missing(make, tmp_path: Path, name, options, share) -> None:
+    whole = make(name, *options)
+    cut = tmp_path / name
+    cut.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * share)])
+    found = facts_of(cut)
+    assert found.video.duration < 1.6
+    assert found.video.duration + found.video.cut_off == pytest.approx(2.0, abs=0.1)
+    assert any("breaks off" in warning for warning in found.warnings)
+    assert facts_of(whole).video.cut_off == 0
+
+
+def test_an_flv_cut_between_two_tags(make, tmp_path: Path) -> None:
+    whole = make("a.flv", *H264, "-c:a", "aac").read_bytes()
+    at = 13  # the header, and the size of no tag before the first
+    while at < len(whole) * 0.5:
+        at += 15 + int.from_bytes(whole[at + 1 : at + 4])
+    cut = tmp_path / "cut.flv"
+    cut.write_bytes(whole[:at])
+    assert facts_of(cut).video.cut_off > 0.5
+
+
+def test_a_damaged_transport_stream_goes_on_behind_the_damage(make, tmp_path: Path) -> None:
+    options = ("-c:v", "mpeg2video", "-b:v", "3M", "-c:a", "mp2")
+    whole = bytearray(make("thick.ts", *options, seconds=3).read_bytes())
+    start, length = len(whole) * 4 // 10, max(150_000, len(whole) // 10)
+    whole[start : start + length] = bytes(length)
+    damaged = tmp_path / "damaged.ts"
+    damaged.write_bytes(whole)
+    found = facts_of(damaged)
+    assert found.video.duration == pytest.approx(3.0, abs=0.1)
+    assert found.audio[0].duration == pytest.approx(3.0, abs=0.1)
+    assert found.video.fps == Fraction(30000, 1001)
+    assert any("the sound has gaps" in warning for warning in found.warnings)
 
 
 def test_media_data_of_noise(make, tmp_path: Path) -> None:
@@ -234,7 +288,7 @@ class OneFile:
 
 
 def job(path: Path, size: int | None = None, limits: Limits | None = None) -> Job:
-    profile = load_profile("default")
+    profile = load_profile("fast")
     return Job(
         step_id="s", key="probe", kind=StepKind.PROBE, asset="a", tenant="t", fence=1, recipe="r",
         source=SourceRef(key="sources/t/a/1", size=path.stat().st_size if size is None else size),
@@ -250,6 +304,18 @@ def test_the_probe_step(make, tmp_path: Path) -> None:
     assert told == [1.0]
     with pytest.raises(StepFailure, match="over_limit_duration"):
         source.run(job(path, limits=Limits(duration=1.0)), workspace)
+
+
+def test_a_clip_that_holds_no_frame(make, tmp_path: Path) -> None:
+    path = make("a.mp4", *H264)
+    workspace = Workspace(OneFile(path), tmp_path)  # type: ignore[arg-type]  # one method is asked
+    for start, holds in ((1.95, True), (1.99, False)):
+        asked = job(path).model_copy(update={"options": Options(clip=Clip(start=start))})
+        if holds:
+            assert source.run(asked, workspace)
+            continue
+        with pytest.raises(StepFailure, match="clip_outside"):
+            source.run(asked, workspace)
 
 
 def test_the_checksum_step(tmp_path: Path) -> None:

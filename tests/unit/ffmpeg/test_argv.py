@@ -11,7 +11,8 @@ from rushes.ffmpeg.argv import command_line, demuxer_options, input_args, with_p
 
 def test_an_input_is_one_file_and_one_demuxer() -> None:
     assert input_args(Path("/in/v.mp4"), "mov") == [
-        "-protocol_whitelist", "file,pipe", "-format_whitelist", "mov", "-f", "mov", "-i", "file:/in/v.mp4",
+        "-protocol_whitelist", "file,pipe", "-format_whitelist", "mov", "-probesize", "5000000", "-f", "mov",
+        "-i", "file:/in/v.mp4",
     ]  # fmt: skip
 
 
@@ -28,6 +29,7 @@ def test_a_relative_path_is_made_absolute() -> None:
 def test_pyav_gets_the_same_whitelist() -> None:
     assert demuxer_options("mov") | {"max_streams": ""} == {
         "protocol_whitelist": "file,pipe", "format_whitelist": "mov", "max_streams": "",
+        "probesize": "5000000",
     }  # fmt: skip
 
 

@@ -32,7 +32,39 @@ FTYP = box(b"ftyp", b"isom" + bytes(4))
 
 def test_a_whole_file() -> None:
     found = outline(FTYP + moov(b"avc1", b"mp4a") + box(b"mdat", bytes(50)))
-    assert found == Outline(has_index=True, fragmented=False, complete=True, encrypted=False)
+    size = len(moov(b"avc1", b"mp4a")) - 8
+    assert found == Outline(has_index=True, fragmented=False, complete=True, encrypted=False, index_bytes=size)
+
+
+def track(*boxes: bytes) -> bytes:
+    return FTYP + box(b"moov", box(b"trak", b"".join(boxes)))
+
+
+def test_edits_that_show_something_are_counted() -> None:
+    rows = struct.pack(">iiI", 1000, -1, 0x10000) + 2 * struct.pack(">iiI", 1000, 1024, 0x10000)
+    assert outline(track(box(b"edts", box(b"elst", struct.pack(">II", 0, 3) + rows)))).edits == 2
+    long = struct.pack(">qqI", 1000, -1, 0x10000) + struct.pack(">qqI", 1000, 0, 0x10000)
+    assert outline(track(box(b"edts", box(b"elst", struct.pack(">BxxxI", 1, 2) + long)))).edits == 1
+    # And a count of four billion reads no further than the box
+    assert outline(track(box(b"edts", box(b"elst", struct.pack(">II", 0, 2**32 - 1) + rows)))).edits == 2
+
+
+def sample_entry(kind: bytes, body: bytes) -> bytes:
+    return track(box(b"mdia", box(b"minf", box(b"stbl", box(b"stsd", bytes(8) + box(kind, body))))))
+
+
+def test_the_profile_of_dolby_vision() -> None:
+    configuration = box(b"dvvC", bytes([1, 0, 8 << 1, 0x4D]) + bytes(20))
+    assert outline(sample_entry(b"hvc1", bytes(78) + configuration)).dolby_vision == 8
+    assert outline(sample_entry(b"hvc1", bytes(78))).dolby_vision is None
+    assert outline(sample_entry(b"hvc1", b"dvvC")).dolby_vision is None
+
+
+def test_what_cameras_write_of_places_is_seen() -> None:
+    assert outline(sample_entry(b"gpmd", bytes(8))).telemetry
+    assert not outline(sample_entry(b"avc1", bytes(8))).telemetry
+    xmp = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+    assert outline(FTYP + moov(b"avc1") + box(b"uuid", xmp + b"<x:xmpmeta/>")).telemetry
 
 
 def test_the_index_is_lost() -> None:
