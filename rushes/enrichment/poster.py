@@ -24,7 +24,7 @@ SCORING_SIDE = 540
 
 
 def run(job: Job, workspace: Workspace) -> PosterResult:
-    """Takes the tracks of `encode.0`. Raises StepFailure where no picture of them can be decoded."""
+    """Takes the pictures of the complete build. Raises StepFailure where no picture of them can be decoded."""
     tracks = rendition.rungs(job)
     time, mark = _best(_scoring(tracks), workspace)
     workspace.progress(0.7)

@@ -17,20 +17,16 @@ from rushes.enrichment.picture import Picture
 from rushes.errors import Blame, StepFailure
 from rushes.ffmpeg.argv import input_args
 from rushes.ffmpeg.door import Door
-from rushes.model import Track, TracksResult
+from rushes.model import Track
 from rushes.storage import rendition
 from rushes.storage.workspace import Workspace
-
-ENCODE = "encode.0"
 
 
 def rungs(job: Job) -> list[Track]:
     """The video tracks that this job was given, the largest first. Raises StepFailure when there are none."""
-    result = job.inputs.get(ENCODE)
-    tracks = result.tracks if isinstance(result, TracksResult) else ()
-    videos = [track for track in tracks if track.kind == "video" and track.segments]
+    videos = rendition.footage(job.inputs.values())
     if not videos:
-        raise StepFailure("internal", Blame.TRANSIENT, detail=f"{job.key} was started without the tracks of {ENCODE}")
+        raise StepFailure("internal", Blame.TRANSIENT, detail=f"{job.key} was started without a complete build")
     return sorted(videos, key=pixels, reverse=True)
 
 
@@ -110,7 +106,8 @@ def pictures(
 def arguments(path: Path, times: Sequence[float], shape: tuple[int, int], rate: float, *, keyframes: bool) -> list[str]:
     """ffmpeg's arguments for the pictures shown at exactly these times, as raw RGB on its standard output.
 
-    `-copyts` keeps the track's own times in a file from whose middle segments are missing.
+    `-copyts` keeps the track's own times in a file from whose middle segments are missing. A rung that is the source itself
+    may not say its matrix; `-colorspace` is what it then has, as players take it.
     """
     half = 0.5 / rate
     chosen = "+".join(f"between(t,{time - half:.6f},{time + half:.6f})" for time in times)
@@ -118,6 +115,7 @@ def arguments(path: Path, times: Sequence[float], shape: tuple[int, int], rate: 
     return [
         *("-copyts",),
         *(("-skip_frame", "nokey") if keyframes else ()),
+        *("-colorspace", "bt709"),
         *input_args(path, "mov"),
         *("-map", "0:v:0", "-vf", chain, "-fps_mode", "passthrough", "-frames:v", str(len(times))),
         *("-f", "rawvideo", "pipe:1"),

@@ -22,7 +22,7 @@ QUALITY = 75
 
 
 def run(job: Job, workspace: Workspace) -> StoryboardResult:
-    """Takes the tracks of `encode.0`. Raises StepFailure where no picture of them can be decoded."""
+    """Takes the pictures of the complete build. Raises StepFailure where no picture of them can be decoded."""
     track = rendition.rungs(job)[-1]
     start, end = rendition.span(track)
     sheet = plan(end, rendition.size(track))

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 
 from rushes import keys
+from rushes.engine.clip import shown
 from rushes.engine.job import Job
 from rushes.enrichment import vtt
 from rushes.enrichment.cues import build, style
@@ -36,7 +37,8 @@ def run(job: Job, workspace: Workspace) -> TranscriptResult | Skipped:
     stream = spoken(facts.audio)
     if stream is None:
         return Skipped(reason=Reason(code="no_audio", message="The source has no sound."))
-    engine = select(workspace.tools, stream, stream.duration or facts.duration)
+    heard = shown(facts, job.options)
+    engine = select(workspace.tools, stream, min(heard.duration, stream.duration or heard.duration))
     if isinstance(engine, Skipped):
         return engine
     speech = _hear(engine, _sound(job, workspace, facts, stream), workspace)
@@ -61,8 +63,13 @@ def document(engine: Engine, speech: Speech, cues: list[Cue]) -> bytes:
 
 
 def _sound(job: Job, workspace: Workspace, facts: SourceFacts, stream: AudioFacts) -> Sound:
+    """Of a clip, only its own stretch."""
     source = workspace.source(job)
-    return read_pcm(Door(workspace.tools), source, facts.demuxer, stream=stream.index, rate=RATE)
+    sound = read_pcm(Door(workspace.tools), source, facts.demuxer, stream=stream.index, rate=RATE)
+    clip = job.options.clip
+    if clip is None:
+        return sound
+    return sound[round(clip.start * RATE) : None if clip.end is None else round(clip.end * RATE)]
 
 
 def _hear(engine: Engine, sound: Sound, workspace: Workspace) -> Speech:
@@ -71,7 +78,7 @@ def _hear(engine: Engine, sound: Sound, workspace: Workspace) -> Speech:
 
 
 def _publish(job: Job, workspace: Workspace, engine: Engine, speech: Speech) -> TranscriptResult:
-    facts = job.facts
+    facts = shown(job.facts, job.options) if job.facts else None
     video = facts.video if facts else None
     looks = style(video.display_size, float(video.fps)) if video else style(None)
     cues = build(speech.words, looks, facts.duration if facts else 0.0)

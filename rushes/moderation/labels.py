@@ -7,7 +7,7 @@ from collections.abc import Callable
 from rushes.engine.job import Job
 from rushes.ffmpeg.door import Door
 from rushes.ffmpeg.frames import read_frames
-from rushes.model import CoverageEntry, Label, LabelsResult, Skipped, Track, TracksResult
+from rushes.model import CoverageEntry, Label, LabelsResult, Skipped, Track
 from rushes.moderation import nudenet
 from rushes.moderation.capabilities import blind_spots, not_evaluated
 from rushes.moderation.detector import Absent, Detector
@@ -16,7 +16,7 @@ from rushes.moderation.spans import Sighting, merge
 from rushes.noun import Reason
 from rushes.policies import Policy
 from rushes.states import Coverage
-from rushes.storage.rendition import assemble
+from rushes.storage.rendition import assemble, footage
 from rushes.storage.workspace import Workspace
 
 ENOUGH = 0.9
@@ -31,8 +31,8 @@ def run(job: Job, workspace: Workspace, find: Callable[[], Detector | Absent] = 
 
     Without a detector the labels are empty and the coverage says `not_evaluated`: that is never the same as clean.
     """
-    encoded = job.inputs.get("encode.0")
-    track = choose(encoded.tracks) if isinstance(encoded, TracksResult) else None
+    tracks = footage(job.inputs.values())
+    track = choose(tracks) if tracks else None
     if track is None:
         return Skipped(reason=Reason(code="no_pictures", message="There is no video track to look at."))
     detector = find()

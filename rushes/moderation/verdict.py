@@ -44,7 +44,7 @@ def _not_milder(verdict: Verdict, earlier: Verdict | None) -> Verdict:
 
 
 def _damage(job: Job) -> Partial | None:
-    tracks = [result for result in job.inputs.values() if isinstance(result, TracksResult)]
+    tracks = [result for result in job.inputs.values() if isinstance(result, (TracksResult, PackageResult))]
     missing = max((result.missing_seconds for result in tracks), default=0.0)
     errors = sum(result.decode_errors for result in tracks)
     return Partial(missing_seconds=missing, decode_errors=errors) if missing > 0 or errors else None

@@ -1,6 +1,8 @@
-"""Colour: what the source's numbers mean, and the filters that make BT.709 limited-range SDR of them. Pure."""
+"""Colour: what the source's numbers mean, and the filters that make BT.709 limited-range SDR of them, or keep HDR. Pure."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from rushes.facts import VideoFacts
 
@@ -39,9 +41,19 @@ def range_of(video: VideoFacts) -> str:
     return "full" if video.full_range or video.pix_fmt.startswith("yuvj") else "limited"
 
 
-def flatten() -> list[str]:
+def flatten(video: VideoFacts) -> list[str]:
     """Transparent pictures are laid on black: every colour times its alpha, then the alpha is dropped."""
-    return ["format=gbrap", "premultiply=inplace=1", "format=gbrp"]
+    conversion = f"scale=in_color_matrix={matrix_of(video)}:in_range={range_of(video)}"
+    return [conversion, "format=gbrap", "premultiply=inplace=1", "format=gbrp"]
+
+
+def narrow(video: VideoFacts) -> list[str]:
+    """SDR with more colours than BT.709 has (phones' and cameras' P3, BT.2020) into BT.709, of which it has the matrix and
+    range by then. Else it would be shown pale. Where it does not say so, nothing is done."""
+    primaries = _ZSCALE_PRIMARIES.get((video.primaries or "").lower(), "709")
+    if primaries == "709":
+        return []
+    return [f"zscale=pin={primaries}:p=709:tin=709:t=709:min=709:m=709:rin=limited:r=limited", "format=yuv420p"]
 
 
 def tone_map(video: VideoFacts) -> list[str]:
@@ -59,3 +71,21 @@ def tone_map(video: VideoFacts) -> list[str]:
         "zscale=t=709:m=709:r=limited",
         "format=yuv420p",
     ]
+
+
+def keep_range(video: VideoFacts) -> list[str]:
+    """PQ or HLG as it is, in the one form that players know: BT.2020 primaries and matrix, limited range (BT.2100).
+
+    Nothing is done to a picture that already is in that form; zscale passes it on.
+    """
+    transfer = _ZSCALE_TRANSFER[video.hdr or "pq"]
+    primaries = _ZSCALE_PRIMARIES.get((video.primaries or "").lower(), "2020")
+    source = f"tin={transfer}:min=2020_ncl:pin={primaries}:rin={range_of(video)}"
+    return [f"zscale={source}:t={transfer}:p=2020:m=2020_ncl:r=limited", "format=yuv420p10le"]
+
+
+def tags(hdr: Literal["pq", "hlg"] | None) -> str:
+    """The filter that says what the numbers of a finished picture mean."""
+    if hdr is None:
+        return "setparams=range=limited:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+    return f"setparams=range=limited:color_primaries=bt2020:color_trc={_ZSCALE_TRANSFER[hdr]}:colorspace=bt2020nc"

@@ -8,11 +8,16 @@ from itertools import pairwise
 
 from rushes.isobmff.movie import MovieTrack
 from rushes.isobmff.segmenter import closed_starts
+from rushes.plan import Grid
 
 MIN_SECONDS = 2
 """Shorter groups are joined."""
 MAX_SECONDS = 10.5
 """As in `rushes.engine.standard`, where the reason is."""
+MANY = 100
+"""Segments; a longer track may have longer ones."""
+PACKED_SECONDS = 6
+"""The target duration that the authoring rules of HLS recommend."""
 
 
 class CutError(ValueError):
@@ -25,16 +30,29 @@ shown later by the reordering delay; a last one that is no longer than that dela
 never ended (hls.js 1.6, two frames of 24 fps)."""
 
 
-def grid_starts(frames: int, segment_frames: int) -> list[int]:
-    """The frames at which segments begin: every `segment_frames`, the first is 0; a short rest joins the last one."""
-    return list(range(0, max(1, frames - int(SHORTEST * segment_frames) + 1), segment_frames))
+def grid_starts(frames: int, grid: Grid, first: int = 0) -> list[int]:
+    """Of `frames` frames that are those of the grid from `first` on, the ones at which segments begin; the first is 0.
+
+    A short rest joins the last one, but not where the grid is the source's own: there it has been decided already.
+    """
+    if grid.starts:
+        return [start - first for start in grid.starts if first <= start < first + frames]
+    shortest = max(1, int(SHORTEST * grid.segment_frames))
+    return list(range(0, max(1, frames - shortest + 1), grid.segment_frames))
+
+
+def key_frames(frames: int, grid: Grid, first: int = 0) -> list[int]:
+    """The same for key pictures."""
+    return grid_starts(frames, grid, first) if grid.starts else list(range(0, frames, grid.gop_frames))
 
 
 def sync_starts(track: MovieTrack) -> list[int]:
     """Cut points of a track that was encoded elsewhere: closed key pictures at least 2 s and at most 10.5 s apart.
 
-    Raises CutError where a segment would be longer, or the track does not begin with a closed key picture.
+    Raises CutError where a segment would be longer, the track does not begin with a closed key picture, or takes no time.
     """
+    if track.ticks <= 0:
+        raise CutError("the pictures take no time")
     closed = closed_starts(track)
     if not closed or closed[0] != 0:
         raise CutError("the video does not begin with a closed key picture")
@@ -49,6 +67,19 @@ def sync_starts(track: MovieTrack) -> list[int]:
     if longest > MAX_SECONDS * track.timescale:
         raise CutError(f"a segment would last {longest / track.timescale:.2f} s")
     return starts
+
+
+def packed(starts: Sequence[int], track: MovieTrack) -> list[int]:
+    """Of the cut points of a long track those that are left when segments are joined up to PACKED_SECONDS: what has to be stored
+    one by one before anybody sees it should not be many (1,200 objects take a second longer than 400)."""
+    if len(starts) <= MANY:
+        return list(starts)
+    times = [*(track.samples[start].pts for start in starts), track.first_pts + track.ticks]
+    kept = [0]
+    for number in range(1, len(starts)):
+        if times[number + 1] - times[kept[-1]] > PACKED_SECONDS * track.timescale:
+            kept.append(number)
+    return [starts[number] for number in kept]
 
 
 def _is_short(times: Sequence[int], starts: Sequence[int], track: MovieTrack) -> bool:

@@ -15,7 +15,8 @@ _STREAM = re.compile(r"Input stream #0:(\d+) .*?(\d+) frames decoded; (\d+) deco
 _ERROR = re.compile(r"^\[(?P<by>[^\]@]+?)(?: @ [^\]]*)?\](?: \[[^\]]*@[^\]]*\])* \[(?:error|fatal)\] ")
 _LOUD = re.compile(r"^(?:\[[^\]]*@[^\]]*\] )*\[(?:warning|error|fatal|panic)\] |^(?:bwrap|prlimit|jail): ")
 _REPEATED = re.compile(r"Last message repeated (\d+) times")
-_OURS = ("null", "mp4", "libx264", "out#", "graph", "swscaler", "fc#", "af#", "vf#", "aost", "vost")
+_ENCODERS = ("libx264", "libx265", "libsvtav1", "libopus")
+_OURS = ("null", "mp4", *_ENCODERS, "out#", "graph", "swscaler", "fc#", "af#", "vf#", "aost", "vost")
 """Speakers on the writing side, whose complaints are not about the source."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from rushes.engine.job import Job
 from rushes.errors import Blame, StepFailure
 from rushes.isobmff.boxes import BoxError
 from rushes.isobmff.movie import IDENTITY, Matrix, MovieTrack, read_movie
-from rushes.isobmff.segmenter import CutTrack, cut
+from rushes.isobmff.segmenter import CutTrack, Sift, cut
 from rushes.keys import output_prefix
 from rushes.model import Segment, Track
 from rushes.storage.types import content_type
@@ -68,10 +68,12 @@ class Delivery:
         """Cut at `starts`, upload, describe. Raises BoxError where the cuts are impossible."""
         first_ticks = int(more.get("start_ticks", 0))
         matrix: Matrix = more.pop("matrix", IDENTITY)
-        pieces = cut(track, data, starts, first_ticks=first_ticks, matrix=matrix)
+        sift: Sift | None = more.pop("sift", None)
+        reorder: int | None = more.pop("reorder", None)
+        pieces = cut(track, data, starts, first_ticks=first_ticks, matrix=matrix, reorder=reorder)
         prefix = f"{output_prefix(self.job.asset, self.job.recipe, self.job.fence)}{name}/"
         segments: list[Segment] = []
-        self.workspace.publish_all(_objects(prefix, pieces, segments))
+        self.workspace.publish_all(_objects(prefix, replace(pieces, segments=pieces.segments.sifted(sift)), segments))
         return Track(
             name=name,
             kind="video" if track.handler == "vide" else "audio",

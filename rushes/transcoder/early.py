@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from rushes.engine.clip import check_holds, shown
 from rushes.engine.early import Pieces, digest
 from rushes.engine.job import Job
 from rushes.errors import REASONS, StepFailure
@@ -14,6 +15,7 @@ from rushes.model import ProbeResult, Skipped
 from rushes.noun import Reason
 from rushes.storage.store import ObjectMissing, StoreError
 from rushes.storage.workspace import Workspace
+from rushes.transcoder.copied import planned
 from rushes.transcoder.ladder import plan
 from rushes.transcoder.limits import check
 
@@ -22,9 +24,13 @@ def run(job: Job, workspace: Workspace) -> ProbeResult | Skipped:
     """As the probe of the whole file. Whatever is wrong skips the step, with a reason of which the engine knows whether it
     is final (`rushes.engine.early.is_certain`): the probe of the whole file comes later in any case."""
     try:
-        facts = probe(_with_hole(job, workspace), workspace.tools, holes=True)
+        path = _with_hole(job, workspace)
+        facts = probe(path, workspace.tools, holes=True, personal=job.profile.personal_metadata)
         check(facts, job.profile.limits)
-        return ProbeResult(facts=facts, ladder=plan(facts, job.profile))
+        wanted = shown(facts, job.options)
+        found = plan(wanted, job.profile)
+        check_holds(job.options, facts, found.grid.fps)
+        return ProbeResult(facts=facts, plan=planned(found, path, wanted, job.profile))
     except StepFailure as failure:
         return Skipped(reason=Reason(code=failure.code, message=failure.message))
     except (ObjectMissing, StoreError, OSError) as error:

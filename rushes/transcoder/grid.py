@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from rushes.facts import VideoFacts
-from rushes.model import Grid
+from rushes.plan import Grid
 from rushes.profiles import VideoTargets
 
 COMMON_RATES = (
@@ -33,7 +33,7 @@ def plan_grid(video: VideoFacts, targets: VideoTargets) -> Grid:
 
 
 def frame_rate(rate: Fraction, max_fps: int, *, vfr: bool = False) -> Fraction:
-    """The constant rate for a source of `rate` (an average, if it varies).
+    """The constant rate for a source of `rate` (if it varies, one that shows its pictures).
 
     Too fast a source is halved until it fits, so that every n-th frame is kept and motion stays even. A varying rate
     between the customary ones is rounded up: its frames then keep their own times to within half a frame.

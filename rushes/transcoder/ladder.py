@@ -9,15 +9,20 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from rushes.errors import StepFailure
-from rushes.facts import SourceFacts
-from rushes.model import Grid, Ladder, Rung
-from rushes.profiles import Profile, RungTarget
+from rushes.facts import SourceFacts, VideoFacts
+from rushes.plan import Grid, Ladder, Look, Plan, Rung
+from rushes.profiles import CodecTarget, Profile, RungTarget
+from rushes.transcoder import first_look
+from rushes.transcoder.chunks import plan_chunks
+from rushes.transcoder.grading import believed_light, believed_mastering
 from rushes.transcoder.grid import plan_grid
 
 Size = tuple[int, int]
+Wanted = tuple[Profile, CodecTarget]
+"""A profile and the one of its codecs that is meant."""
 
 MAX_LONG_SIDE = 2560
-"""21:9 at 1080 is 2520 wide; what is wider is made smaller as a whole."""
+"""21:9 at 1080 is 2520 wide; what is wider is made smaller as a whole, unless the profile has larger rungs than 1440."""
 MIN_SIDE = 16
 """One macroblock: a longer scale-down never makes a side smaller than this."""
 TOO_NEAR = 0.87
@@ -32,17 +37,48 @@ BUFFER_SECONDS = 2
 """VBV buffer in seconds of the cap: one GOP, so that an IDR may take what its GOP has."""
 
 
-def plan(facts: SourceFacts, profile: Profile) -> Ladder:
-    """The ladder of a source: best rung first, at least one, all on one grid.
+def plan(facts: SourceFacts, profile: Profile) -> Plan:
+    """What is made of a source where no quality is aimed at: a ladder for each codec of the profile, all on one grid.
 
     Raises StepFailure `no_video_stream` if there is no picture to plan for.
     """
     if facts.video is None:
         raise StepFailure("no_video_stream")
     grid = plan_grid(facts.video, profile.video)
-    sizes = rung_sizes(facts.video.display_size, [target.short_side for target in profile.video.rungs])
-    rungs = [_rung(size, facts, profile, grid) for size in sizes]
-    return Ladder(rungs=tuple(_spaced(rungs)), grid=grid)
+    ladders = [ladder(facts, profile, codec, grid) for codec in codecs(facts.video, profile)]
+    return Plan(ladders=tuple(ladders), chunks=plan_chunks(facts, *ladders), look=_look(facts, facts.video, profile))
+
+
+def _look(facts: SourceFacts, video: VideoFacts, profile: Profile) -> Look:
+    grid = first_look.look_grid(video, profile.video)
+    size = rung_sizes(video.display_size, [first_look.SIDE])[0]
+    return first_look.plan_look(facts, _rung(size, facts, (profile, first_look.CODEC), grid), grid)
+
+
+def codecs(video: VideoFacts, profile: Profile) -> list[CodecTarget]:
+    """Those of the profile's codecs that are used for this picture."""
+    return [codec for codec in profile.video.codecs if video.hdr or not codec.hdr]
+
+
+def ladder(facts: SourceFacts, profile: Profile, codec: CodecTarget, grid: Grid) -> Ladder:
+    """Best rung first, at least one."""
+    video = facts.video
+    if video is None:
+        raise StepFailure("no_video_stream")
+    rungs = [_rung(size, facts, (profile, codec), grid) for size in sizes(video, (profile, codec))]
+    return Ladder(rungs=tuple(_spaced(rungs)), grid=codec_grid(grid, codec))
+
+
+def codec_grid(grid: Grid, codec: CodecTarget) -> Grid:
+    """The asset's grid, with as many key pictures as the codec bears. AV1 has one a segment: it gives them so many bits that
+    twice as many cost it up to half as much again (885 instead of 570 kbit/s where little moves)."""
+    return grid.model_copy(update={"gop_frames": grid.segment_frames}) if codec.codec == "av1" else grid
+
+
+def sizes(video: VideoFacts, wanted: Wanted) -> list[Size]:
+    """Those that a profile's codec may have of this picture, from the top down."""
+    profile, codec = wanted
+    return rung_sizes(video.display_size, codec.rungs or [target.short_side for target in profile.video.rungs])
 
 
 def rung_sizes(source: Size, nominal: Sequence[int]) -> list[Size]:
@@ -53,7 +89,8 @@ def rung_sizes(source: Size, nominal: Sequence[int]) -> list[Size]:
 
 
 def _top_size(source: Size, short_cap: int) -> Size:
-    return _scaled(source, min(1.0, short_cap / min(source), MAX_LONG_SIDE / max(source)))
+    long_cap = max(MAX_LONG_SIDE, short_cap * 16 / 9)
+    return _scaled(source, min(1.0, short_cap / min(source), long_cap / max(source)))
 
 
 def _scaled(source: Size, factor: float) -> Size:
@@ -68,31 +105,56 @@ def _even(side: float) -> int:
     return whole - whole % 2 if whole > MIN_SIDE else max(2, whole + whole % 2)
 
 
-def _rung(size: Size, facts: SourceFacts, profile: Profile, grid: Grid) -> Rung:
-    cap = max(_floor_rate(size, grid), min(_nominal_rate(size, profile, grid), _source_share(size, facts)))
+def rung_name(size: Size, codec: CodecTarget) -> str:
+    """`720p`, `720p-av1`, `1080p-hevc-hdr`."""
+    return f"{min(size)}p" + ("" if codec.codec == "h264" else f"-{codec.codec}") + ("-hdr" if codec.hdr else "")
+
+
+def _rung(size: Size, facts: SourceFacts, wanted: Wanted, grid: Grid) -> Rung:
+    codec = wanted[1]
+    return rung(size, codec, facts, (codec.crf, rate_cap(size, facts, wanted, grid)))
+
+
+def rate_cap(size: Size, facts: SourceFacts, wanted: Wanted, grid: Grid) -> int:
+    """The most that a rung of this size may use for a while: what the profile allows, and never more than its share of what
+    the source has."""
+    nominal = nominal_rate(size, wanted, grid)
+    return max(floor_rate(size, grid), min(nominal, source_share(size, facts)))
+
+
+def rung(size: Size, codec: CodecTarget, facts: SourceFacts, aim: tuple[float, int]) -> Rung:
+    """`aim`: the CRF, and the cap in bits per second."""
+    crf, cap = aim
+    kept = facts.video if codec.hdr else None
     return Rung(
-        name=f"{min(size)}p",
+        name=rung_name(size, codec),
         width=size[0],
         height=size[1],
-        crf=profile.video.crf,
+        codec=codec.codec,
+        preset=codec.preset,
+        crf=crf,
+        hdr=kept.hdr if kept else None,
+        mastering=believed_mastering(kept) if kept else None,
+        light=believed_light(kept) if kept else None,
         max_bitrate=cap,
         buffer_bits=cap * BUFFER_SECONDS,
     )
 
 
-def _nominal_rate(size: Size, profile: Profile, grid: Grid) -> int:
-    """The profile's cap for the nearest nominal rung, fitted to this size and to frame rates above 30."""
+def nominal_rate(size: Size, wanted: Wanted, grid: Grid) -> int:
+    """The profile's cap for the nearest nominal rung, fitted to this size, to frame rates above 30 and to the codec."""
+    profile, codec = wanted
     target = min(profile.video.rungs, key=lambda rung: abs(rung.short_side - min(size)))
     share = (_pixels(size) / _nominal_pixels(target)) ** RATE_EXPONENT
     speed = 1 + 0.5 * min(1.0, max(0.0, float(grid.fps / 30 - 1)))
-    return int(target.max_bitrate * share * speed)
+    return int(int(target.max_bitrate * share * speed) * codec.rate)
 
 
 def _nominal_pixels(target: RungTarget) -> int:
     return target.short_side * target.short_side * 16 // 9
 
 
-def _source_share(size: Size, facts: SourceFacts) -> int:
+def source_share(size: Size, facts: SourceFacts) -> int:
     """What the source itself spends, for the pixels that the rung keeps of it. Without a known rate: no bound."""
     spent = source_bitrate(facts)
     shown = facts.video.display_size if facts.video else size
@@ -109,7 +171,7 @@ def source_bitrate(facts: SourceFacts) -> int | None:
     return left if left > 0 else None
 
 
-def _floor_rate(size: Size, grid: Grid) -> int:
+def floor_rate(size: Size, grid: Grid) -> int:
     gop_seconds = Fraction(grid.gop_frames) / grid.fps
     return max(1000, int(_pixels(size) * IDR_BITS_PER_PIXEL / gop_seconds))
 

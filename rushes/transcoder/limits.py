@@ -28,8 +28,8 @@ MEDIA_TYPES: dict[str, tuple[str, ...]] = {
 
 
 def check(facts: SourceFacts, limits: Limits) -> None:
-    """Raises StepFailure `type_refused`, or `over_limit_*` for the first limit that the source passes; both figures are in
-    its detail."""
+    """Raises StepFailure `type_refused`, `dolby_vision_unsupported`, or `over_limit_*` for the first limit that the source
+    passes; both figures are in its detail."""
     check_type(facts.container, limits.types)
     _hold("over_limit_bytes", facts.size, limits.bytes)
     _hold("over_limit_streams", facts.streams, limits.streams)
@@ -52,7 +52,13 @@ def frames(video: VideoFacts, duration: float) -> float:
     return max(float(video.frames or 0), promised, 1.0)
 
 
+WITHOUT_BASE = 5
+"""The profile of Dolby Vision whose numbers are colours only to a decoder that knows it; others see purple and green."""
+
+
 def _check_video(video: VideoFacts, duration: float, limits: Limits) -> None:
+    if video.dolby_vision == WITHOUT_BASE:
+        raise StepFailure("dolby_vision_unsupported", detail=f"profile {video.dolby_vision}")
     _hold("over_limit_pixels", max(video.width, video.height, *video.display_size), limits.side)
     _hold("over_limit_pixels", video.width * video.height, limits.pixels)
     _hold("over_limit_fps", float(video.fps), limits.fps)

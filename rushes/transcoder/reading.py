@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from rushes.engine.job import ToolSettings
 from rushes.errors import StepFailure
 from rushes.ffmpeg.door import Door
 from rushes.ffmpeg.failure import classify
@@ -13,6 +14,15 @@ from rushes.transcoder.inputs import Input
 
 VAGUE = frozenset({"corrupt", "tool_failed"})
 """Codes that say less than `no_decodable_frames` does."""
+
+SLOWEST = 4
+"""Seconds that a busy machine may take to decode one."""
+
+
+def patient(tools: ToolSettings, silent: float) -> ToolSettings:
+    """For a command that decodes so many seconds of the source before anything comes out: that is no standstill."""
+    limits = tools.limits.model_copy(update={"stall": tools.limits.stall + SLOWEST * silent})
+    return tools.model_copy(update={"limits": limits})
 
 
 def read_source(
@@ -32,7 +42,7 @@ def read_source(
     Raises a classified StepFailure; `no_decodable_frames` where the stream gave nothing.
     """
     finished = door.run(
-        arguments, reads=[source.path], writes=writes, duration=report[0], progress=report[1], check=False
+        arguments, reads=source.files, writes=writes, duration=report[0], progress=report[1], check=False
     )
     decoding = read_decoding(finished.stderr, stream)
     empty = decoding is not None and decoding.frames == 0

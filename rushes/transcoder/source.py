@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from rushes.engine.clip import check_holds, shown
 from rushes.engine.early import EARLY_PROBE
 from rushes.engine.job import Job
 from rushes.ffmpeg.probe import probe
 from rushes.model import ProbeResult, Skipped
 from rushes.storage.workspace import Workspace
 from rushes.transcoder import early
+from rushes.transcoder.copied import planned
 from rushes.transcoder.ladder import plan
 from rushes.transcoder.limits import check
 
@@ -20,7 +22,10 @@ def run(job: Job, workspace: Workspace) -> ProbeResult | Skipped:
     if job.key == EARLY_PROBE:
         return early.run(job, workspace)
     path = workspace.source(job)
-    facts = probe(path, workspace.tools)
+    facts = probe(path, workspace.tools, personal=job.profile.personal_metadata)
     check(facts, job.profile.limits)
+    wanted = shown(facts, job.options)
+    found = plan(wanted, job.profile)
+    check_holds(job.options, facts, found.grid.fps)
     workspace.progress(1.0)
-    return ProbeResult(facts=facts, ladder=plan(facts, job.profile))
+    return ProbeResult(facts=facts, plan=planned(found, path, wanted, job.profile))

@@ -8,18 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from rushes.errors import Blame, StepFailure
 from rushes.facts import SourceFacts
 from rushes.isobmff.movie import MovieTrack
-from rushes.model import Grid, Ladder, Track
-
-MISSING_SECONDS = 0.5
-SEEN_DAMAGE_SECONDS = 0.1
-"""Seconds of difference that count as missing once the decoder has reported errors."""
-MISSING_SHARE = 0.03
-"""Declared durations are wrong by a frame or two in good files; more than both of these is a loss."""
+from rushes.model import Track
+from rushes.plan import Chunk, Grid, Ladder
+from rushes.transcoder.cuts import key_frames
 
 
 @dataclass(frozen=True)
@@ -44,11 +39,16 @@ def measured(name: str, track: MovieTrack) -> Measured:
     return Measured(name, track.width, track.height, len(track.samples), track.ticks, starts_at, syncs)
 
 
-def check_rungs(rungs: Sequence[Measured], ladder: Ladder) -> int:
-    """The number of frames that all rungs have. Raises StepFailure `no_decodable_frames` or `verify_failed`."""
+def check_rungs(rungs: Sequence[Measured], ladder: Ladder, chunk: Chunk) -> int:
+    """The number of frames that all rungs have of this chunk of the asset; 0 is right only where a source may have ended
+    before. Raises StepFailure `no_decodable_frames` or `verify_failed`."""
     frames = rungs[0].frames if rungs else 0
     if not any(rung.frames for rung in rungs):
+        if chunk.first:
+            return 0
         raise StepFailure("no_decodable_frames")
+    most = chunk.frames if chunk.frames is not None else frames
+    _expect(frames <= most, f"{rungs[0].name} has {frames} frames instead of {most}")
     _expect(len(rungs) == len(ladder.rungs), f"{len(rungs)} of {len(ladder.rungs)} rungs have pictures")
     for rung, target in zip(rungs, ladder.rungs, strict=True):
         _expect(rung.frames == frames, f"{rung.name} has {rung.frames} frames, {rungs[0].name} has {frames}")
@@ -56,13 +56,19 @@ def check_rungs(rungs: Sequence[Measured], ladder: Ladder) -> int:
             (rung.width, rung.height) == (target.width, target.height), f"{rung.name} is {rung.width}x{rung.height}"
         )
         _expect(rung.starts_at == 0, f"{rung.name} starts at tick {rung.starts_at}")
-        _check_grid(rung, ladder.grid)
+        _check_grid(rung, ladder.grid, chunk.first)
     return frames
 
 
-def _check_grid(rung: Measured, grid: Grid) -> None:
+def expected_frames(chunk: Chunk, declared: float, grid: Grid) -> int:
+    """What a chunk gives if the source is as long as it says."""
+    left = max(0, round(declared * grid.fps) - chunk.first)
+    return left if chunk.frames is None else min(chunk.frames, left)
+
+
+def _check_grid(rung: Measured, grid: Grid, first: int) -> None:
     """Every segment begins with a key picture, and the frames fill the time exactly."""
-    wanted = set(range(0, rung.frames, grid.gop_frames))
+    wanted = set(key_frames(rung.frames, grid, first))
     _expect(
         wanted <= set(rung.syncs), f"{rung.name} lacks key pictures at frames {sorted(wanted - set(rung.syncs))[:3]}"
     )
@@ -89,20 +95,6 @@ def lead_seconds(facts: SourceFacts) -> float:
     if facts.video is None or not facts.video.duration:
         return 0.0
     return facts.video.start - min([facts.video.start, *(stream.start for stream in facts.audio)])
-
-
-def missing_seconds(declared: float, decoded: float, errors: int = 0) -> float:
-    """How much of the declared length did not come out; 0 within what rounding explains, which is less where the
-    decoder complained."""
-    missing = declared - decoded
-    tolerated = SEEN_DAMAGE_SECONDS if errors else max(MISSING_SECONDS, declared * MISSING_SHARE)
-    return round(missing, 3) if missing > tolerated else 0.0
-
-
-def refuse_partial(missing: float, policy: Literal["publish", "hold", "refuse"]) -> None:
-    """Raises StepFailure `truncated` where the policy wants whole videos only."""
-    if missing and policy == "refuse":
-        raise StepFailure("truncated", detail=f"{missing:.3f} s of the declared length could not be decoded")
 
 
 def check_audio(track: MovieTrack, expected: float) -> None:

@@ -20,7 +20,7 @@ from rushes.enrichment.speech import RATE
 from rushes.facts import SourceFacts, SourceRef
 from rushes.isobmff.movie import read_movie
 from rushes.isobmff.segmenter import cut
-from rushes.model import Segment, Track, TracksResult
+from rushes.model import PackageResult, Segment, Track
 from rushes.settings import load_policy, load_profile
 from rushes.states import StepKind
 from rushes.storage.memory import MemoryStore
@@ -91,8 +91,9 @@ class Studio:
             self.store.put_bytes(key, source.read_bytes())
         return Job(
             step_id="s", key=kind.value, kind=kind, asset=self.asset, tenant="t", fence=3, recipe="recipe",
-            source=SourceRef(key=key, size=1), facts=facts, inputs={"encode.0": TracksResult(tracks=tracks)},
-            profile=load_profile("default"), policy=load_policy("development"),
+            source=SourceRef(key=key, size=1), facts=facts,
+            inputs={"package.ready": PackageResult(build=1, tracks=tracks, complete=True, bytes=0)},
+            profile=load_profile("fast"), policy=load_policy("development"),
         )  # fmt: skip
 
     def workspace(self) -> Workspace:

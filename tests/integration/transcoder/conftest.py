@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from rushes.engine.kinds import KINDS
 from rushes.facts import SourceFacts, SourceRef
 from rushes.ffmpeg.probe import probe
 from rushes.model import Track
+from rushes.options import Options
+from rushes.plan import Chunk, Ladder
 from rushes.settings import load_policy, load_profile
 from rushes.states import StepKind
 from rushes.storage.local import LocalStore
@@ -32,12 +35,13 @@ FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 
 @pytest.fixture(scope="session")
 def make_clip(tmp_path_factory) -> Callable[..., Path]:
-    """A clip by ffmpeg's arguments, written once per session and name."""
+    """A clip by ffmpeg's arguments, written once per session; a name may be that of several."""
     folder = tmp_path_factory.mktemp("clips")
 
     def make(name: str, *arguments: str) -> Path:
-        path = folder / name
+        path = folder / hashlib.sha256("\0".join(arguments).encode()).hexdigest()[:16] / name
         if not path.exists():
+            path.parent.mkdir(exist_ok=True)
             command = [FFMPEG, "-nostdin", "-loglevel", "error", "-y", *arguments, str(path)]
             subprocess.run(command, check=True, timeout=120)
         return path
@@ -54,30 +58,45 @@ class Stage:
     facts: SourceFacts
     policy: str = "development"
     progress: list[float] | None = None
+    options: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
         self.store = LocalStore(self.root / "objects")
         self.store.put_bytes("sources/t/a/1", self.source.read_bytes())
         self.progress = []
-        self.profile = load_profile("default")
+        self.profile = load_profile("fast")
 
     @property
     def ladder(self):
-        return plan(self.facts, self.profile)
+        return plan(self.facts, self.profile).ladders[0]
 
-    def run(self, kind: StepKind, **params: Any):
-        scratch = self.root / f"scratch-{kind}"
+    def run(self, kind: StepKind, recipe: str = "", **params: Any):
+        recipe = recipe or str(kind)
+        scratch = self.root / f"scratch-{recipe}"
         scratch.mkdir()
         job = Job(
-            step_id="s", key=f"{kind}.0", kind=kind, asset="a", tenant="t", fence=1, recipe=str(kind), params=params,
+            step_id="s", key=f"{kind}.0", kind=kind, asset="a", tenant="t", fence=1, recipe=recipe, params=params,
             source=SourceRef(key="sources/t/a/1", size=self.source.stat().st_size), facts=self.facts,
-            profile=self.profile, policy=load_policy(self.policy),
+            profile=self.profile, policy=load_policy(self.policy), options=self.options,
         )  # fmt: skip
         assert KINDS[kind].module == STEPS[kind].__module__
         return STEPS[kind](job, Workspace(self.store, scratch, ToolSettings(), self.progress.append))
 
     def encode(self):
-        return self.run(StepKind.ENCODE, chunk=0, chunks=1, ladder=self.ladder.model_dump(mode="json"))
+        rungs = self.ladder.model_dump(mode="json")
+        return self.run(StepKind.ENCODE, chunk=Chunk().model_dump(mode="json"), chunks=1, ladder=rungs)
+
+    def encode_chunks(self, *firsts: int, ladder: Ladder | None = None, only: int | None = None):
+        """The results of chunks that begin at these frames; the last one goes to the end. `only` one of them."""
+        rungs = (ladder or self.ladder).model_dump(mode="json")
+        results = []
+        for number, (first, after) in enumerate(zip(firsts, [*firsts[1:], None], strict=True)):
+            if only not in (None, number):
+                continue
+            chunk = Chunk(number=number, first=first, frames=None if after is None else after - first)
+            params = {"chunk": chunk.model_dump(mode="json"), "chunks": len(firsts), "ladder": rungs}
+            results.append(self.run(StepKind.ENCODE, f"chunk{number}", **params))
+        return results
 
     def audio(self, duration: float | None = None):
         return self.run(StepKind.AUDIO, duration=duration)

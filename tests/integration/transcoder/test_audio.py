@@ -22,8 +22,15 @@ def loudness(samples: np.ndarray, start: float, end: float) -> float:
     return float(np.sqrt(np.mean(samples[round(start * RATE) : round(end * RATE)] ** 2)))
 
 
+def as_recorded(place):
+    """With a profile that leaves loudness alone."""
+    audio = place.profile.audio.model_copy(update={"loudness": None})
+    place.profile = place.profile.model_copy(update={"audio": audio})
+    return place
+
+
 def test_sound_is_stereo_aac_as_long_as_the_picture(stage, make_clip):
-    place = stage(make_clip("mono.mp4", *BARS, *tone(5), *X264, "-c:a", "aac", "-ac", "1"))
+    place = as_recorded(stage(make_clip("mono.mp4", *BARS, *tone(5), *X264, "-c:a", "aac", "-ac", "1")))
     (track,) = place.audio().tracks
     assert (track.name, track.codecs, track.channels, track.sample_rate) == ("audio", "mp4a.40.2", 2, RATE)
     start, samples = place.sound(track)
@@ -164,3 +171,24 @@ def test_unreadable_sound_does_not_fail_the_asset(stage, make_clip):
     result = place.audio()
     assert isinstance(result, Skipped)
     assert result.reason.code == "audio_unreadable"
+
+
+def test_sound_goes_on_behind_damage_at_its_time(stage, make_clip):
+    # Given a transport stream with a beep at 3.5 s, damaged before it for so long that the demuxer loses its way
+    picture = ("-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25:duration=5")
+    whole = make_clip(
+        "damaged.ts",
+        *(*picture, *tone(5), "-filter:a", "volume='between(t,3.5,4)':eval=frame"),
+        *("-c:v", "mpeg2video", "-b:v", "3M", "-c:a", "mp2"),
+    )
+    data = bytearray(whole.read_bytes())
+    start, length = len(data) * 4 // 10, max(150_000, len(data) // 10)
+    data[start : start + length] = bytes(length)
+    whole.with_name("damage.ts").write_bytes(data)
+    place = stage(whole.with_name("damage.ts"))
+    (track,) = place.audio().tracks
+    _, samples = place.sound(track)
+    assert len(samples) / RATE == pytest.approx(5, abs=0.1)
+    heard = np.flatnonzero(np.abs(samples[:, 0]) > 0.03)
+    assert heard[0] / RATE == pytest.approx(3.5, abs=0.06)
+    assert any("the sound has gaps" in warning for warning in place.facts.warnings)

@@ -59,7 +59,8 @@ def test_another_crf_needs_no_other_init(stage, make_clip, tmp_path):
     place = stage(make_clip("bars.mp4", *BARS, *X264))
     one = place.encode().tracks[0]
     other = type(place)(tmp_path / "again", place.source, place.facts)
-    video = other.profile.video.model_copy(update={"crf": 30})
+    codec = other.profile.video.codecs[0].model_copy(update={"crf": 30})
+    video = other.profile.video.model_copy(update={"codecs": (codec,)})
     other.profile = other.profile.model_copy(update={"video": video})
     two = other.encode().tracks[0]
     assert place.joined(one)[: one.init_size] == other.joined(two)[: two.init_size]
@@ -224,3 +225,29 @@ def test_a_cut_file_is_partial_or_refused_as_the_policy_says(stage, make_clip, p
     assert 0.5 < result.missing_seconds < 4.5
     assert result.decode_errors > 0
     assert result.decoded_seconds == pytest.approx(5 - result.missing_seconds, abs=0.01)
+
+
+@pytest.mark.parametrize("policy", ["development", "strict"])
+def test_what_a_cut_file_declares_is_missing_and_its_sound_ends_with_its_picture(
+    stage, make_clip, tmp_path_factory, policy
+):
+    # Given a file whose header declares five seconds, cut where the decoder has nothing to complain about
+    sound = ("-f", "lavfi", "-i", "sine=frequency=1000:duration=5")
+    whole = make_clip("five.flv", *BARS, *sound, *X264, "-bf", "0", "-c:a", "aac").read_bytes()
+    at = 13  # the header, and the size of no tag before the first
+    while at < len(whole) * 0.4:
+        at += 15 + int.from_bytes(whole[at + 1 : at + 4])
+    cut = tmp_path_factory.mktemp("cut") / "cut.flv"
+    cut.write_bytes(whole[:at])
+    place = stage(cut, policy)
+    if policy == "strict":
+        with pytest.raises(StepFailure) as failure:
+            place.encode()
+        assert failure.value.code == "truncated"
+        return
+    result = place.encode()
+    assert result.decode_errors == 0
+    assert result.decoded_seconds + result.missing_seconds == pytest.approx(5, abs=0.1)
+    assert 2 < result.missing_seconds < 4
+    _, samples = place.sound(place.audio().tracks[0])
+    assert len(samples) / 48000 == pytest.approx(result.decoded_seconds, abs=0.1)

@@ -108,3 +108,30 @@ def test_a_cut_file_is_left_to_the_encode(stage, make_clip):
     place = stage(source)
     place.store.put_bytes("sources/t/a/1", source.read_bytes()[: source.stat().st_size // 2])
     assert isinstance(place.remux(), Skipped)
+
+
+def test_before_the_probe_it_is_the_same(stage, make_clip):
+    # Given a source of which nothing is known yet
+    source = make_clip("standard.mp4", *bars(9), *TONE, *X264, "-g", "30", "-flags", "+cgop", "-c:a", "aac", "-ac", "2")
+    place = stage(source)
+    known = place.remux()
+    place.facts = None
+    (place.root / "scratch-remux").rename(place.root / "before")
+    assert place.remux().tracks == known.tracks
+
+
+@pytest.mark.parametrize("name", ["other.mkv", "other.ts"])
+def test_before_the_probe_other_containers_are_told_by_their_first_bytes(stage, make_clip, name):
+    place = stage(make_clip(name, *bars(3), *X264))
+    place.facts = None
+    assert isinstance(place.remux(), Skipped)
+
+
+def test_what_the_camera_wrote_beside_the_pictures_does_not_go_out(stage, make_clip):
+    # Given a source whose encoder put its settings into the stream, as phones do with places
+    source = make_clip("talks.mp4", *bars(5), *X264, "-g", "30", "-flags", "+cgop")
+    assert b"x264 - core" in source.read_bytes()
+    place = stage(source)
+    (picture,) = place.remux().tracks
+    assert b"x264 - core" not in place.joined(picture)
+    assert len(place.pictures(picture)) == 150

@@ -64,6 +64,7 @@ def test_the_command_asks_for_these_pictures_and_no_more() -> None:
     command = arguments(Path("/s/240p.mp4"), [0.0, 4.0], (160, 90), 25.0, keyframes=True)
     reads = command.index("-i")
     assert command[:3] == ["-copyts", "-skip_frame", "nokey"]
+    assert command[3:5] == ["-colorspace", "bt709"]  # of pictures that do not say their matrix
     assert command[reads + 1] == "file:/s/240p.mp4"
     assert command[reads + 2 :] == [
         "-map", "0:v:0",

@@ -14,7 +14,7 @@ from rushes.settings import load_profile
 
 @pytest.fixture(scope="session")
 def profile() -> Profile:
-    return load_profile("default")
+    return load_profile("fast")
 
 
 @pytest.fixture(scope="session")

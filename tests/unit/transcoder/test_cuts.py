@@ -6,7 +6,10 @@ import pytest
 
 from rushes.isobmff.movie import MovieTrack
 from rushes.isobmff.samples import Sample
-from rushes.transcoder.cuts import CutError, every, grid_starts, shown_at, sync_starts
+from rushes.plan import Grid
+from rushes.transcoder.cuts import CutError, every, grid_starts, key_frames, packed, shown_at, sync_starts
+
+GRID = Grid(fps=Fraction(30), gop_frames=60, segment_frames=120)
 
 
 def video(*pictures: tuple[int, bool], timescale: int = 10, length: int = 1) -> MovieTrack:
@@ -26,12 +29,43 @@ def gops(count: int, frames: int, length: int = 1) -> MovieTrack:
     ("frames", "starts"), [(1, [0]), (120, [0]), (121, [0]), (149, [0]), (150, [0, 120]), (300, [0, 120, 240])]
 )
 def test_the_grid_cuts_every_n_frames_and_a_short_rest_joins_the_last(frames, starts):
-    assert grid_starts(frames, 120) == starts
+    assert grid_starts(frames, GRID) == starts
+    assert grid_starts(frames, GRID, first=240) == starts
+
+
+@pytest.mark.parametrize(("frames", "starts"), [(1, [0]), (2, [0]), (3, [0, 2]), (4, [0, 2]), (5, [0, 2, 4])])
+def test_no_segment_begins_behind_the_last_frame_of_a_slow_film(frames, starts):
+    slow = Grid(fps=Fraction(1), gop_frames=2, segment_frames=2)
+    assert grid_starts(frames, slow) == starts
+
+
+def test_a_grid_of_the_sources_own_is_taken_as_it_is():
+    own = GRID.model_copy(update={"starts": (0, 50, 130, 290, 295)})
+    assert grid_starts(300, own) == [0, 50, 130, 290, 295]
+    # And a chunk has its part of it, by its own frames
+    assert grid_starts(100, own, first=130) == [0]
+    assert grid_starts(170, own, first=130) == key_frames(170, own, first=130) == [0, 160, 165]
+
+
+def test_key_pictures_come_more_often_than_segments():
+    assert key_frames(130, GRID) == [0, 60, 120]
 
 
 def test_short_groups_are_joined_until_two_seconds():
     # Given a key picture every half second
     assert sync_starts(gops(9, 5)) == [0, 20, 40]
+
+
+def test_a_long_track_has_longer_segments():
+    # Given segments of two seconds, many of them
+    track = gops(4 * 150, 5)
+    starts = sync_starts(track)
+    assert len(starts) == 150
+    assert packed(starts, track) == starts[::3]
+    # And few, or such that are long already
+    assert packed(starts[:100], track) == starts[:100]
+    slow = gops(150, 50)
+    assert packed(sync_starts(slow), slow) == sync_starts(slow)
 
 
 def test_long_groups_are_segments_of_their_own():
@@ -46,6 +80,11 @@ def test_a_group_of_more_than_ten_and_a_half_seconds_is_refused():
 def test_a_track_has_to_begin_with_a_key_picture():
     with pytest.raises(CutError, match="does not begin"):
         sync_starts(video((0, False), (1, True)))
+
+
+def test_pictures_without_length_are_refused():
+    with pytest.raises(CutError, match="no time"):
+        sync_starts(video((0, True), length=0))
 
 
 def test_an_open_group_is_not_cut():

@@ -7,7 +7,7 @@ from rushes.transcoder.ladder import plan
 
 
 def graph(facts, profile):
-    return filter_graph(facts.video, plan(facts, profile))
+    return filter_graph(facts.video, plan(facts, profile).ladders[0])
 
 
 def test_the_whole_graph_of_a_plain_clip(make_facts, profile):
@@ -66,6 +66,23 @@ def test_hdr_is_mapped_once_at_the_top_size(make_facts, profile, hdr, transfer):
 def test_transparency_is_laid_on_black(make_facts, profile, pix_fmt):
     assert "premultiply=inplace=1" in graph(make_facts(pix_fmt=pix_fmt), profile)
     assert "premultiply" not in graph(make_facts(), profile)
+
+
+@pytest.mark.parametrize(("primaries", "name"), [("smpte432", "smpte432"), ("bt2020", "2020")])
+def test_wide_colours_of_sdr_become_those_of_bt709(make_facts, profile, primaries, name):
+    text = graph(make_facts(primaries=primaries), profile)
+    assert text.count(f"format=yuv420p,zscale=pin={name}:p=709:") == 1
+
+
+@pytest.mark.parametrize("primaries", [None, "bt709", "smpte170m", "bt470bg"])
+def test_usual_colours_are_left_alone(make_facts, profile, primaries):
+    assert "zscale" not in graph(make_facts(primaries=primaries), profile)
+
+
+def test_transparent_pictures_become_rgb_by_the_matrix_they_are_in(make_facts, profile):
+    # Given large pictures that do not say their matrix
+    text = graph(make_facts(pix_fmt="yuva420p", matrix=None), profile)
+    assert "scale=in_color_matrix=bt709:in_range=limited,format=gbrap,premultiply" in text
 
 
 @pytest.mark.parametrize(

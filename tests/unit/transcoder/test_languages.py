@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rushes.facts import AudioFacts
-from rushes.transcoder.languages import kept_audio, track_name
+from rushes.transcoder.languages import alternatives, kept_audio, track_name
 
 
 def stream(index: int, language: str | None = None, *, default: bool = False) -> AudioFacts:
@@ -34,6 +34,24 @@ def test_no_more_than_the_profile_keeps():
     languages = ["en", "de", "fr", "es", "it"]
     assert kept(*(stream(n, language) for n, language in enumerate(languages)), limit=4) == [0, 1, 2, 3]
     assert kept(limit=4) == []
+
+
+def test_a_commentary_does_not_lead_and_gets_no_track_beside_the_real_sound():
+    comment = stream(1, "en", default=True).model_copy(update={"secondary": True})
+    assert kept(comment, stream(2, "en"), stream(3, "de")) == [2, 3]
+    assert kept(comment, stream(2, "de")) == [2]
+    assert kept(comment) == [1]
+
+
+def test_an_empty_track_gives_way():
+    empty = stream(1, default=True).model_copy(update={"empty": True})
+    assert kept(empty, stream(2)) == [2]
+
+
+def test_what_cannot_be_decoded_has_a_stand_in_of_its_own_language():
+    streams = [stream(1, "en"), stream(2, "de"), stream(3, "en", default=True), stream(4, "en"), stream(5, "en")]
+    assert [one.index for one in alternatives(streams[0], streams)] == [1, 3, 4]
+    assert [one.index for one in alternatives(streams[1], streams)] == [2]
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,13 @@ def test_refusals(changes: dict[str, Any], code: str) -> None:
     assert "limit" in caught.value.detail
 
 
+def test_dolby_vision_without_a_base_is_refused_and_other_is_not() -> None:
+    with pytest.raises(StepFailure) as caught:
+        check(facts(dolby_vision=5), LIMITS)
+    assert caught.value.code == "dolby_vision_unsupported"
+    check(facts(dolby_vision=8, hdr="hlg", hdr_format="dolby-vision"), LIMITS)
+
+
 def test_a_slideshow_is_counted_by_its_frames() -> None:
     video = facts(vfr=True, frames=60, fps=Fraction(30)).video
     assert video is not None
