@@ -9,15 +9,16 @@ from rushes.keys import build_prefix
 from rushes.model import Track
 from rushes.packaging.dash import MANIFEST, manifest
 from rushes.packaging.hls import MASTER, multivariant, playlists
-from rushes.packaging.lint import problems
+from rushes.packaging.lint import problems, variant_problems
 
 
 class BuildError(ValueError):
     """The tracks do not make a conformant build; the text lists why."""
 
 
-def build_documents(asset: str, build: int, tracks: Sequence[Track]) -> dict[str, str]:
-    """All manifests by file name, in the order in which they have to be written. Raises BuildError.
+def build_documents(asset: str, build: int, tracks: Sequence[Track], *, audio_only: bool = False) -> dict[str, str]:
+    """All manifests by file name, in the order in which they have to be written. `audio_only`: HLS has a variant without
+    picture (DASH needs none). Raises BuildError.
 
     URIs are relative to the build's own place, so the tree can be moved or served from anywhere.
     """
@@ -28,10 +29,11 @@ def build_documents(asset: str, build: int, tracks: Sequence[Track]) -> dict[str
 
     wrong = problems(tracks, {})
     media = {} if wrong else playlists(tracks, href)
-    wrong = wrong or problems(tracks, media)
+    master = "" if wrong else multivariant(tracks, build, audio_only=audio_only)
+    wrong = wrong or problems(tracks, media) + variant_problems(master)
     if wrong:
         raise BuildError(" ".join(wrong))
-    return media | {MASTER: multivariant(tracks, build), MANIFEST: manifest(tracks, href, build)}
+    return media | {MASTER: master, MANIFEST: manifest(tracks, href, build)}
 
 
 def relative(key: str, place: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
+from rushes.engine.quality import mean_vmaf
 from rushes.model import Segment, Track
 
 
@@ -41,8 +43,21 @@ def _joined(parts: Sequence[Track]) -> Track:
     prefix = posixpath.commonpath([part.prefix for part in parts]) + "/"
     init = posixpath.relpath(first.prefix + first.init, prefix) if first.init else None
     segments = tuple(_moved(segment, part.prefix, prefix) for part in parts for segment in part.segments)
-    return first.model_copy(update={"prefix": prefix, "init": init, "segments": segments})
+    changed = {"prefix": prefix, "init": init, "segments": segments, "vmaf": mean_vmaf(parts)}
+    return first.model_copy(update=changed)
 
 
 def _moved(segment: Segment, old: str, new: str) -> Segment:
     return segment.model_copy(update={"name": posixpath.relpath(old + segment.name, new)})
+
+
+def joined_in_time(pieces: Iterable[Track]) -> list[Track]:
+    """Tracks of the same name joined by where they start, whatever order they come in; those with a gap are left out."""
+    by_name: dict[str, list[Track]] = {}
+    for track in sorted(pieces, key=lambda track: track.start_ticks):
+        by_name.setdefault(track.name, []).append(track)
+    whole = []
+    for parts in by_name.values():
+        with suppress(ChunkError):
+            whole += join_chunks([[part] for part in parts])
+    return whole

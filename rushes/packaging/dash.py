@@ -11,7 +11,7 @@ from math import gcd
 from rushes.model import Track
 from rushes.packaging.bitrate import seconds, target_duration, track_peak
 from rushes.packaging.captions import mp4_form
-from rushes.packaging.labels import default_track, display_size, language
+from rushes.packaging.labels import default_track, display_size, family, language
 from rushes.packaging.playlist import Href
 
 MANIFEST = "manifest.mpd"
@@ -19,6 +19,9 @@ _NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
 _PROFILES = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019"
 _CHANNELS = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
 _ROLE = "urn:mpeg:dash:role:2011"
+_SWITCHING = "urn:mpeg:dash:adaptation-set-switching:2016"
+_TRANSFER = {"pq": "16", "hlg": "18"}
+_PREFERRED = {"video": ("avc1", "hvc1", "av01"), "audio": ("mp4a", "opus")}
 _PRIMING = Fraction(1, 2)
 
 
@@ -30,9 +33,14 @@ def manifest(tracks: Sequence[Track], href: Href, build: int) -> str:
     video = [track for track in tracks if track.kind == "video"]
     audio = [track for track in tracks if track.kind == "audio"]
     target = target_duration(tracks)
-    for number, group in enumerate(_sets(video, audio), 1):
-        parent = ET.SubElement(period, "AdaptationSet", {"id": str(number), **_set_attributes(group)})
-        _describe(parent, "main" if group[0].kind == "video" or group[0] is default_track(audio) else "alternate")
+    sets = _sets(video, audio)
+    for number, group in enumerate(sets, 1):
+        priority = _priority(group[0], sets)
+        preferred = {"selectionPriority": str(priority)} if priority else {}
+        parent = ET.SubElement(period, "AdaptationSet", {"id": str(number), **_set_attributes(group), **preferred})
+        _range(parent, group[0])
+        _switching(parent, group[0], sets)
+        _describe(parent, "main" if group[0].kind == "video" or _is_main(group[0], audio) else "alternate")
         for track in group:
             _representation(parent, track, href, target)
     for number, track in enumerate((track for track in tracks if track.kind == "text"), 100):
@@ -62,11 +70,47 @@ def _root_attributes(tracks: Sequence[Track]) -> dict[str, str]:
 
 
 def _sets(video: Sequence[Track], audio: Sequence[Track]) -> list[list[Track]]:
-    """Pictures of one codec switch among each other; each sound track is a choice of its own."""
-    codecs: dict[str, list[Track]] = {}
+    """Pictures of one codec and range switch among each other; each sound track is a choice of its own."""
+    kinds: dict[tuple[str, str | None], list[Track]] = {}
     for track in video:
-        codecs.setdefault(track.codecs.split(".")[0], []).append(track)
-    return [*codecs.values(), *([track] for track in audio)]
+        kinds.setdefault((family(track), track.hdr), []).append(track)
+    return [*kinds.values(), *([track] for track in audio)]
+
+
+def _is_main(track: Track, audio: Sequence[Track]) -> bool:
+    """The track that plays unless somebody chooses, in each of its codecs."""
+    chosen = default_track(audio)
+    return chosen is not None and language(track) == language(chosen)
+
+
+def _priority(track: Track, sets: Sequence[Sequence[Track]]) -> int | None:
+    """@selectionPriority where codecs mix: the better one, if the player has it. HDR stays behind, since few players look at
+    the screen first."""
+    if len({(family(group[0]), group[0].hdr) for group in sets if group[0].kind == track.kind}) < 2:
+        return None
+    order = _PREFERRED[track.kind]
+    return 1 if track.hdr or family(track) not in order else 2 + order.index(family(track))
+
+
+def _switching(parent: ET.Element, track: Track, sets: Sequence[Sequence[Track]]) -> None:
+    """The sets that a player may change to in mid-stream: the same picture, on the same grid, in another codec
+    (ISO/IEC 23009-1 section 5.3.3.5)."""
+    others = [
+        str(number)
+        for number, group in enumerate(sets, 1)
+        if track.kind == "video" == group[0].kind and group[0].hdr == track.hdr and family(group[0]) != family(track)
+    ]
+    if others:
+        ET.SubElement(parent, "SupplementalProperty", schemeIdUri=_SWITCHING, value=",".join(others))
+
+
+def _range(parent: ET.Element, track: Track) -> None:
+    """What a player has to know of HDR before it takes it (DASH-IF IOP part 7; ITU-T H.273)."""
+    if not track.hdr:
+        return
+    values = {"ColourPrimaries": "9", "TransferCharacteristics": _TRANSFER[track.hdr], "MatrixCoefficients": "9"}
+    for name, value in values.items():
+        ET.SubElement(parent, "EssentialProperty", schemeIdUri=f"urn:mpeg:mpegB:cicp:{name}", value=value)
 
 
 def _set_attributes(group: Sequence[Track]) -> dict[str, str]:

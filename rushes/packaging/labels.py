@@ -34,6 +34,23 @@ def display_size(track: Track) -> tuple[int, int]:
     return (height, width) if track.rotation in (90, 270) else (width, height)
 
 
+def family(track: Track) -> str:
+    """The codec without its profile: `avc1`, `av01`, `mp4a`."""
+    return track.codecs.split(".")[0]
+
+
+def video_range(track: Track) -> str:
+    """As HLS calls it (RFC 8216bis section 4.4.6.2, VIDEO-RANGE)."""
+    return (track.hdr or "sdr").upper()
+
+
+def preference(track: Track) -> tuple[int, bool, int]:
+    """Orders pictures from worst to best as seen: by size, then range, then codec; the rate does not say it where codecs
+    mix."""
+    codecs = ("avc1", "hvc1", "av01")
+    return min(display_size(track)), bool(track.hdr), codecs.index(family(track)) if family(track) in codecs else -1
+
+
 def language(track: Track) -> str | None:
     """The track's language tag, if it is one; what a file says may be anything."""
     known = track.language and track.language != "und" and _TAG.match(track.language)

@@ -10,13 +10,25 @@ from rushes.packaging.bitrate import seconds
 Href = Callable[[str], str]
 """An object key -> the relative URI under which the manifest's own place reaches it."""
 
+END = "#EXT-X-ENDLIST"
 VERSION = 7  # fragmented MP4 and EXT-X-MAP, as Apple's authoring rules ask
 
 
 def media_playlist(track: Track, href: Href, target: int) -> str:
     """The playlist of one track, complete: VOD with an end."""
-    entries = ([f"#EXTINF:{length},", href(track.prefix + segment.name)] for segment, length in _timed(track))
-    return _document([*_head(target), *_map(track, href)], entries)
+    return _document([*_head(target), *_map(track, href)], _entries(track, href))
+
+
+def event_playlist(track: Track, href: Href, target: int, *, over: bool) -> str:
+    """The playlist of a track that grows; `over`: it is complete. Players are told to begin at the beginning, not at what
+    they take for the live edge (section 4.4.2.2)."""
+    start = "#EXT-X-START:TIME-OFFSET=0,PRECISE=YES"
+    text = _document([*_head(target, "EVENT"), start, *_map(track, href)], _entries(track, href))
+    return text if over else text.removesuffix(f"{END}\n")
+
+
+def _entries(track: Track, href: Href) -> Iterable[list[str]]:
+    return ([f"#EXTINF:{length},", href(track.prefix + segment.name)] for segment, length in _timed(track))
 
 
 def iframe_playlist(track: Track, href: Href, target: int) -> str:
@@ -40,13 +52,13 @@ def iframe_name(track: Track) -> str:
     return f"{track.name}-iframes.m3u8"
 
 
-def _head(target: int) -> list[str]:
+def _head(target: int, kind: str = "VOD") -> list[str]:
     return [
         "#EXTM3U",
         f"#EXT-X-VERSION:{VERSION}",
         f"#EXT-X-TARGETDURATION:{target}",
         "#EXT-X-MEDIA-SEQUENCE:0",
-        "#EXT-X-PLAYLIST-TYPE:VOD",
+        f"#EXT-X-PLAYLIST-TYPE:{kind}",
         "#EXT-X-INDEPENDENT-SEGMENTS",
     ]
 
@@ -62,4 +74,4 @@ def _timed(track: Track) -> Iterable[tuple[Segment, str]]:
 
 def _document(head: list[str], entries: Iterable[list[str]]) -> str:
     lines = head + [line for entry in entries for line in entry]
-    return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
+    return "\n".join([*lines, END, ""])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rushes.errors import Blame, StepFailure
@@ -51,10 +52,10 @@ def point(store: ObjectStore, asset: str, build: int) -> int:
     swap = _Conditional(store) if isinstance(store, ConditionalPut) and store.conditional else _Plain(store)
     swap.announce(asset, build)
     for _ in range(_ATTEMPTS):
-        texts = {name: store.read(build_prefix(asset, build) + name).decode() for name in NAMES}
-        for name in NAMES:
-            _swap(store, swap, pointer_key(asset, name), moved(name, texts[name], build))
-        named = {_current(store, pointer_key(asset, name))[0] for name in NAMES}
+        texts = _manifests(store, build_prefix(asset, build))
+        for name, text in texts.items():
+            _swap(store, swap, pointer_key(asset, name), moved(name, text, build))
+        named = {_current(store, pointer_key(asset, name))[0] for name in texts}
         if 0 in named:
             remove(store, asset)
             raise _failure(f"the pointers of {asset} were taken away under our hands")
@@ -63,6 +64,14 @@ def point(store: ObjectStore, asset: str, build: int) -> int:
             return newest
         build = newest
     raise _failure(f"the pointers of {asset} do not come to rest")
+
+
+def _manifests(store: ObjectStore, place: str) -> dict[str, str]:
+    """Name and text, HLS last. A build that grows has no DASH manifest. Raises ObjectMissing without that for HLS."""
+    texts: dict[str, str] = {}
+    with suppress(ObjectMissing):
+        texts[MANIFEST] = store.read(place + MANIFEST).decode()
+    return texts | {MASTER: store.read(place + MASTER).decode()}
 
 
 def remove(store: ObjectStore, asset: str) -> list[str]:

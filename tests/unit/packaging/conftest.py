@@ -83,7 +83,7 @@ def make_job() -> Callable[..., Job]:
             "fence": 7,
             "recipe": "pkg",
             "source": SourceRef(key=f"sources/t/{ASSET}/1", size=1),
-            "profile": load_profile("default"),
+            "profile": load_profile("fast"),
             "policy": load_policy("development"),
             "build": build,
         }

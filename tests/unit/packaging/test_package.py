@@ -96,6 +96,40 @@ def test_chunks_with_different_inits_are_refused(make_video: Make, make_job: Mak
     assert result.tracks[0].segments[0].name.startswith("1/720p/")
 
 
+def chunk(track: Track, expected: float, decoded: float, errors: int = 0) -> TracksResult:
+    return TracksResult(
+        tracks=(track,) if decoded else (), expected_seconds=expected, decoded_seconds=decoded, decode_errors=errors
+    )
+
+
+def test_what_is_missing_is_found_when_chunks_are_joined(
+    make_video: Make, make_job: MakeJob, workspace: Workspace
+) -> None:
+    # Given a chunk of which half is missing, and two behind it
+    first = make_video()
+    second = make_video(prefix=first.prefix.replace("/r/1/", "/r/2/"), start_ticks=first.ticks)
+    third = make_video(prefix=first.prefix.replace("/r/1/", "/r/3/"), start_ticks=3 * first.ticks)
+    for track in (first, second, third):
+        workspace.publish_bytes(track.prefix + "init.mp4", b"one", "video/mp4")
+    length = first.duration
+    inputs = {
+        "encode.0": chunk(first, length, length),
+        "encode.1": chunk(second, 2 * length, length, errors=7),
+        "encode.2": chunk(third, length, length),
+    }
+    result = run(make_job(params={"phase": "ready"}, inputs=inputs), workspace)
+    # Then the build ends where the picture breaks off, and says how much is missing
+    assert isinstance(result, PackageResult)
+    assert result.tracks[0].duration == pytest.approx(2 * length)
+    assert (result.missing_seconds, result.decode_errors) == (pytest.approx(2 * length), 7)
+    # And a policy that wants whole videos refuses it
+    strict = make_job(params={"phase": "ready"}, inputs=inputs)
+    strict = strict.model_copy(update={"policy": strict.policy.model_copy(update={"partial": "refuse"})})
+    with pytest.raises(StepFailure) as caught:
+        run(strict, workspace)
+    assert (caught.value.code, caught.value.blame) == ("truncated", Blame.PERMANENT)
+
+
 def enriched(make_video: Make, make_job: MakeJob, *, trusted: bool, cues: tuple[Cue, ...]) -> Job:
     base = PackageResult(build=1, tracks=(make_video(),), complete=True, bytes=1)
     transcript = TranscriptResult(language="en", engine="e", trusted=trusted, cues=cues, vtt_key="v", json_key="j")

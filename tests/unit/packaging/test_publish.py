@@ -340,3 +340,16 @@ def test_many_at_once_end_with_the_newest_on_a_plain_store_too(
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: point(plain, ASSET, number), numbers))
     assert {build_of(workspace.store.read(key).decode()) for key in (MASTER, MPD)} == {8}
+
+
+def test_a_build_that_grows_is_published_without_dash_and_a_complete_one_with_it(
+    build: Callable[[int], PackageResult], publish_job: Callable[..., Job], workspace: Workspace
+) -> None:
+    first = build(1)
+    workspace.store.delete(f"media/{ASSET}/b/1/manifest.mpd")
+    assert publish.run(publish_job(first), workspace) == PublishResult(build=1)
+    assert build_of(workspace.store.read(MASTER).decode()) == 1
+    with pytest.raises(ObjectMissing):
+        workspace.store.head(MPD)
+    assert publish.run(publish_job(build(2)), workspace) == PublishResult(build=2)
+    assert build_of(workspace.store.read(MPD).decode()) == 2
