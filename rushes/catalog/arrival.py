@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rushes.catalog import assets, early, uploads
+from rushes.catalog import assets, early, planning, uploads
 from rushes.catalog.change import Change
 from rushes.catalog.database import Session
 from rushes.catalog.records import Upload, UploadLimits
-from rushes.engine.graph import intake, plan
 from rushes.engine.outcome import Outcome, apply
 from rushes.facts import SourceRef
 from rushes.model import Asset, StepSpec
-from rushes.profiles import Profile
+from rushes.profiles import Profile, fitted
 from rushes.settings import load_policy, load_profile
 from rushes.states import AssetState
 
@@ -38,7 +37,8 @@ def begin(change: Change, upload: Upload, asset: Asset, steps: Sequence[StepSpec
 
     Limits of the upload that are narrower than the profile's are kept in the profile, where the probe holds to them.
     """
-    profile, policy = _within(load_profile(asset.profile), upload.limits), load_policy(asset.policy)
+    profile, policy = load_profile(asset.profile), load_policy(asset.policy)
+    profile = fitted(_within(profile, upload.limits), asset.options)
     named = asset.model_copy(update={"profile": profile.ref, "policy": policy.ref})
     assets.insert(change.tx, named, profile, policy)
     uploads.insert(change.tx, upload)
@@ -92,12 +92,13 @@ def arrived(change: Change, upload: str, source: SourceRef, *, seen: str | None 
         return asset  # deleted or cancelled while the last bytes came
     probed = early.result(change.tx, asset.id, source.size, seen)
     early.close(change.tx, asset.id, change.now)
-    if probed is None:
-        return _ingest(change, asset, source, intake())
     asset = _ingest(change, asset, source)
-    profile, policy = assets.terms(change.tx, asset.id)
+    if probed is None:
+        planning.after_intake(change, asset, probed=False)
+        return asset
     asset = change.save(apply(asset, "probe", probed, change.now))
-    change.add_steps(asset, [*intake(probed=True), *plan(probed.facts, probed.ladder, profile, policy)])
+    planning.after_intake(change, asset, probed=True)
+    planning.after_probe(change, asset, "probe", probed.plan, assets.terms(change.tx, asset.id))
     return asset
 
 
@@ -105,15 +106,14 @@ def arrived_at_once(change: Change, upload: str, asset: Asset, source: SourceRef
     """The same for an upload that came whole with its creation: nothing was joined, nor looked at early."""
     if not uploads.finish(change.tx, upload) or asset.state is not AssetState.UPLOADING:
         return asset
-    return _ingest(change, asset, source, intake())
-
-
-def _ingest(change: Change, asset: Asset, source: SourceRef, steps: Sequence[StepSpec] = ()) -> Asset:
-    fields = {"state": AssetState.INGESTED, "uploaded_at": change.now, "source": source}
-    asset = change.save(Outcome(asset.model_copy(update=fields), ("asset.ingested",)))
-    if steps:
-        change.add_steps(asset, list(steps))
+    asset = _ingest(change, asset, source)
+    planning.after_intake(change, asset, probed=False)
     return asset
+
+
+def _ingest(change: Change, asset: Asset, source: SourceRef) -> Asset:
+    fields = {"state": AssetState.INGESTED, "uploaded_at": change.now, "source": source}
+    return change.save(Outcome(asset.model_copy(update=fields), ("asset.ingested",)))
 
 
 def _within(profile: Profile, limits: UploadLimits) -> Profile:

@@ -29,6 +29,7 @@ def _columns(asset: Asset) -> dict[str, object]:
         "state": asset.state.value,
         "publication": asset.publication.value,
         "created_at": asset.created_at,
+        "source_size": asset.source.size if asset.source else None,
         "doc": asset.model_dump_json(),
     }
 
@@ -64,7 +65,8 @@ def save(tx: Session, asset: Asset) -> Asset:
     """Store a changed asset; its revision rises."""
     changed = asset.model_copy(update={"revision": asset.revision + 1})
     tx.execute(
-        "UPDATE assets SET state = :state, publication = :publication, ready_at = :ready_at, doc = :doc WHERE id = :id",
+        "UPDATE assets SET state = :state, publication = :publication, ready_at = :ready_at, source_size = :source_size,"
+        " doc = :doc WHERE id = :id",
         {**_columns(changed), "ready_at": asset.ready_at},
     )
     return changed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rushes.catalog import arrival, assets, bookings, early, fleet, holds, outbox, steps, uploads, why
+from rushes.catalog import arrival, assets, bookings, early, encodes, fleet, holds, outbox, steps, uploads, why
 from rushes.catalog.change import Change
 from rushes.catalog.reception import Reception
 from rushes.catalog.records import Counts, Delivery, Event, Fleet, Upload
@@ -15,7 +15,7 @@ from rushes.errors import REASONS, Conflict
 from rushes.facts import EarlyFacts, SourceRef
 from rushes.model import Asset, StepSpec, StepView, Verdict, VerdictResult
 from rushes.noun import Reason
-from rushes.profiles import Limits
+from rushes.profiles import Limits, Profile, fitted
 from rushes.states import Action, AssetState, Publication
 
 
@@ -197,12 +197,27 @@ class Catalog(Reception):
             return [steps.view(row) for row in steps.of_asset(tx, asset)]
 
     def cost(self, asset: str) -> dict[str, float]:
-        """CPU seconds of all attempts, wasted ones too, and bytes of the newest build's segments."""
+        """CPU seconds of all attempts, wasted ones too, those that copied results have saved, and bytes of the newest
+        build's segments."""
         with self._database.read() as tx:
-            used = sum(row["cpu_seconds"] for row in steps.of_asset(tx, asset))
+            rows = steps.of_asset(tx, asset)
             noun = assets.get(tx, asset)
         stored = sum(track.bytes for track in noun.tracks) + (noun.source.size if noun.source else 0)
-        return {"cpu_seconds": round(used, 3), "bytes_stored": float(stored)}
+        return {
+            "cpu_seconds": round(sum(row["cpu_seconds"] for row in rows), 3),
+            "avoided_cpu_seconds": round(sum(row["avoided"] for row in rows), 3),
+            "bytes_stored": float(stored),
+        }
+
+    def encode(self, asset: str, profile: Profile, most: int = encodes.MOST) -> Asset:
+        """Make it again by another profile, beside what plays; `most` times in all. Raises NotFound, Conflict."""
+        with self._store.change() as change:
+            return encodes.begin(change, asset, fitted(profile, assets.get(change.tx, asset).options), most)
+
+    def cancel_encode(self, asset: str, number: int) -> Asset:
+        """Raises NotFound."""
+        with self._store.change() as change:
+            return encodes.cancel(change, asset, number)
 
     def update(self, asset: str, *, title: str | None = None, metadata: dict[str, str] | None = None) -> Asset:
         with self._store.change() as change:
@@ -218,6 +233,7 @@ class Catalog(Reception):
             noun = assets.get(change.tx, asset)
             if noun.state.is_final:
                 steps.cancel_open(change.tx, asset, change.now, optional_only=noun.state is AssetState.READY)
+                change.settle(asset)
                 return noun
             uploads.terminate_of(change.tx, asset)
             return change.fail_asset(noun, Reason(code="cancelled", message=REASONS["cancelled"]))
@@ -228,7 +244,7 @@ class Catalog(Reception):
             noun = assets.get(change.tx, asset)
             if noun.source is None or noun.state is AssetState.DELETED:
                 raise Conflict("nothing_to_retry", "This asset has no source to work on.")
-            if not steps.reopen(change.tx, asset):
+            if not steps.reopen(change.tx, asset, encodes.newest(noun)):
                 raise Conflict("nothing_to_retry", "No step of this asset has failed.")
             change.settle(asset)
             states = {row["key"]: row["state"] for row in steps.of_asset(change.tx, asset)}

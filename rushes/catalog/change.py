@@ -86,11 +86,14 @@ class Change:
         sweep = at_once.model_copy(update={"key": f"{at_once.key}.sweep", "after": running})
         self.add_steps(asset, [at_once, sweep] if running else [at_once])
 
-    def retract(self, asset: str) -> None:
-        """A publish step ended without saying so; it may have written the pointer of an asset that is not public."""
+    def retract(self, asset: str, *, later: bool = False) -> None:
+        """A publish step ended without saying so; it may have written the pointer of an asset that is not public, or, for a
+        `later` encode, led it to a build that is not the asset's."""
         noun = assets.get(self.tx, asset)
         if not may_be_public(noun):
             self.save(Outcome(noun, unpublish=True))
+        elif later:
+            self.converge(noun)
 
     def converge(self, asset: Asset) -> None:
         """The pointer may not be what the catalog says: make it so, by a step that publishes again or takes it away."""
@@ -99,7 +102,8 @@ class Change:
             return
         done = [row["key"] for row in steps.of_asset(self.tx, asset.id) if row["state"] == StepState.DONE]
         asset = self.save(Outcome(asset))
-        self.add_steps(asset, republication(asset.revision, sorted(done)))
+        again = republication(asset.revision, sorted(done))
+        self.add_steps(asset, [step.model_copy(update={"required": False}) for step in again])
 
     def fail_asset(self, asset: Asset, reason: Reason) -> Asset:
         """The asset failed with a reason; what is left of its work ends."""

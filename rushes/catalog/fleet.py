@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TypedDict
 
 from rushes.catalog.database import Session
 from rushes.catalog.queue import OPEN
@@ -58,7 +59,7 @@ def _workers(tx: Session, now: float) -> tuple[WorkerView, ...]:
     for row in tx.all("SELECT lease_owner, asset, key FROM steps WHERE state = 'running' ORDER BY started_at"):
         running.setdefault(row["lease_owner"], []).append(f"{row['asset']}/{row['key']}")
     rows = tx.all(
-        "SELECT id, pools, slots, started_at, seen_at FROM workers WHERE seen_at > :since ORDER BY id",
+        "SELECT id, pools, slots, sandbox, started_at, seen_at FROM workers WHERE seen_at > :since ORDER BY id",
         {"since": now - SILENT_AFTER},
     )
     return tuple(
@@ -66,6 +67,7 @@ def _workers(tx: Session, now: float) -> tuple[WorkerView, ...]:
             id=row["id"],
             pools=tuple(json.loads(row["pools"])),
             slots=row["slots"],
+            sandbox=row["sandbox"],
             started_at=row["started_at"],
             seen_at=row["seen_at"],
             steps=tuple(running.get(row["id"], ())),
@@ -81,6 +83,7 @@ def counts(tx: Session, now: float) -> Counts:
         "SELECT s.kind, a.outcome, count(*) AS n FROM attempts a JOIN steps s ON s.id = a.step"
         " WHERE a.outcome IS NOT NULL GROUP BY s.kind, a.outcome"
     )
+    avoided = tx.all("SELECT kind, count(*) AS n, sum(avoided) AS cpu FROM steps WHERE avoided > 0 GROUP BY kind")
     uploads = tx.one("SELECT count(*) AS n FROM uploads WHERE state = 'open'")
     due = tx.one("SELECT min(e.at) AS at FROM deliveries d JOIN events e ON e.seq = d.seq WHERE d.state = 'due'")
     return Counts(
@@ -89,15 +92,25 @@ def counts(tx: Session, now: float) -> Counts:
         uploads_open=uploads["n"] if uploads else 0,
         outbox_lag_seconds=max(0.0, now - due["at"]) if due and due["at"] else 0.0,
         attempts=tuple((row["kind"], row["outcome"], row["n"]) for row in attempts),
+        avoided=tuple((row["kind"], row["n"], row["cpu"]) for row in avoided),
     )
 
 
-def report(tx: Session, worker: str, pools: list[str], slots: int, now: float) -> None:
+class Presence(TypedDict):
+    """What a worker says of itself: the pools it serves, its slots, the sandbox it found to work."""
+
+    pools: list[str]
+    slots: int
+    sandbox: str
+
+
+def report(tx: Session, worker: str, presence: Presence, now: float) -> None:
     """A worker says that it is there."""
     tx.execute(
-        "INSERT INTO workers (id, pools, slots, started_at, seen_at) VALUES (:id, :pools, :slots, :now, :now)"
-        " ON CONFLICT (id) DO UPDATE SET seen_at = :now, pools = :pools, slots = :slots",
-        {"id": worker, "pools": json.dumps(pools), "slots": slots, "now": now},
+        "INSERT INTO workers (id, pools, slots, sandbox, started_at, seen_at)"
+        " VALUES (:id, :pools, :slots, :sandbox, :now, :now)"
+        " ON CONFLICT (id) DO UPDATE SET seen_at = :now, pools = :pools, slots = :slots, sandbox = :sandbox",
+        {**presence, "pools": json.dumps(presence["pools"]), "id": worker, "now": now},
     )
 
 

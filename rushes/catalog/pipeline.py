@@ -12,27 +12,29 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from rushes.catalog import assets, fleet, outbox, queue, steps, tidying, uploads
+from rushes.catalog import assets, avoidance, encodes, fleet, outbox, planning, queue, steps, tidying, uploads
 from rushes.catalog.arrival import arrived
 from rushes.catalog.change import Change, Store
 from rushes.catalog.database import Row, Session, Turn
 from rushes.catalog.records import Claim
-from rushes.engine import graph, outcome
+from rushes.engine import outcome
 from rushes.engine.early import EARLY_PROBE
 from rushes.engine.job import Job
 from rushes.engine.kinds import KINDS
 from rushes.engine.recipe import recipe
 from rushes.engine.retry import GiveUp, Retry, after_failure, later
+from rushes.engine.rounds import plain, round_of
 from rushes.errors import REASONS, Blame
 from rushes.facts import SourceRef
 from rushes.keys import source_key
-from rushes.model import Asset, ProbeResult, PullResult, Result, Skipped
+from rushes.model import AnalysisResult, Asset, ChecksumResult, ProbeResult, PullResult, Result, Skipped
 from rushes.noun import Reason
+from rushes.plan import Plan
 from rushes.policies import Policy
-from rushes.profiles import Profile
 from rushes.states import Action, AssetState, Pool, StepKind, StepState
 
 RESULT: TypeAdapter[Result] = TypeAdapter(Result)
+PROVISIONAL, COMPLETE = "package.first", "package.ready"
 
 
 class Answer(StrEnum):
@@ -69,6 +71,9 @@ class Pipeline:
                 if row is None:
                     busy = queue.busy(change.tx, queues[0], change.now)
                     continue
+                if _comes_too_late(change.tx, row):
+                    self._pass_over(change, row)
+                    continue
                 try:
                     return Claim(job=self._job(change.tx, row), lease_expires=change.now + self.lease)
                 except (
@@ -82,6 +87,15 @@ class Pipeline:
         tries = (queue.claim(change.tx, one, worker, change.now, self.lease) for one in queues)
         return next((row for row in tries if row is not None), None)
 
+    def _pass_over(self, change: Change, row: Row) -> None:
+        skipped = Skipped(reason=Reason(code="no_fast_lane", message="The whole video is being published already."))
+        steps.end_attempt(change.tx, row["id"], row["fence"], StepState.SKIPPED.value, change.now)
+        steps.end(
+            change.tx, row["id"], row["fence"], StepState.SKIPPED, change.now, result=skipped.model_dump_json(),
+            reason_code=skipped.reason.code, reason_message=skipped.reason.message,
+        )  # fmt: skip
+        change.settle(row["asset"])
+
     def _set_aside(self, change: Change, row: Row, detail: str) -> None:
         """A step that cannot even be read from the catalog fails for good."""
         reason = Reason(code="internal", message=REASONS["internal"])
@@ -92,15 +106,18 @@ class Pipeline:
     def _job(self, tx: Session, row: Row) -> Job:
         found = assets.row(tx, row["asset"])
         asset = assets.noun(found)
-        profile = Profile.model_validate_json(found["profile"])
+        profile = encodes.profile_of(tx, found, row["key"])
         kind, params = StepKind(row["kind"]), json.loads(row["params"])
         source = asset.source or SourceRef(key="", version=0, size=0)
         build = assets.take_build_number(tx, found) if kind is StepKind.PACKAGE else asset.build
         return Job(
             step_id=row["id"], key=row["key"], kind=kind, asset=asset.id, tenant=asset.tenant, fence=row["fence"],
-            recipe=recipe((kind, row["key"]), source, params, profile, tool=self._tool),
+            priority=row["priority"],
+            recipe=recipe((kind, row["key"]), source, params, profile, tool=self._tool, options=asset.options),
             params=params, source=source, facts=asset.facts, inputs=_inputs(tx, row["id"]), profile=profile,
-            policy=Policy.model_validate_json(found["policy"]), build=build, verdict=asset.verdict,
+            policy=Policy.model_validate_json(found["policy"]), options=asset.options,
+            twin=avoidance.twin(tx, asset.tenant, avoidance.name(tx, (found, asset), row, tool=self._tool)),
+            build=build, verdict=asset.verdict,
             verdict_override=Action(found["verdict_override"]) if found["verdict_override"] else None,
         )  # fmt: skip
 
@@ -112,8 +129,9 @@ class Pipeline:
                 return Answer.FENCED
             return Answer.CANCEL if row["cancel"] else Answer.OK
 
-    def complete(self, job: Job, result: Result, cpu_seconds: float) -> bool:
+    def complete(self, job: Job, result: Result, cpu_seconds: float, *, copied: bool = False) -> bool:
         """The step is done, its asset changed, its followers ready; False (and nothing changed) if it was fenced.
+        `copied`: the result is that of the job's twin.
 
         True again if this very attempt was completed before: the answer may have been lost with the connection. What a
         zombie published or took away is put in order.
@@ -133,12 +151,15 @@ class Pipeline:
                 self._cancelled(change, row)
                 return True
             reason = result.reason if isinstance(result, Skipped) else None
+            asset = assets.noun(found)
             steps.end(
                 change.tx, job.step_id, job.fence, state, change.now, result=result.model_dump_json(),
                 reason_code=reason.code if reason else None, reason_message=reason.message if reason else None,
+                work=None if reason else avoidance.name(change.tx, (found, asset), row, tool=self._tool),
+                avoided=job.twin.cpu_seconds if copied and job.twin else 0.0,
             )  # fmt: skip
             steps.end_attempt(change.tx, job.step_id, job.fence, state.value, change.now, cpu_seconds=cpu_seconds)
-            self._effect(change, assets.noun(found), job, result)
+            self._effect(change, asset, job, result)
             change.settle(job.asset)
             return True
 
@@ -152,6 +173,8 @@ class Pipeline:
         if isinstance(result, PullResult):
             arrived(change, result.upload, _pulled(job, result))
             return
+        if job.kind is StepKind.PUBLISH:
+            asset = encodes.published(change.tx, asset, job.key, result)
         asset = change.save(outcome.apply(asset, job.key, result, change.now))
         if job.kind is StepKind.PUBLISH and isinstance(result, Skipped) and job.fence > 1:
             change.retract(job.asset)  # an earlier attempt may have written the pointer before it was lost
@@ -159,14 +182,26 @@ class Pipeline:
             if asset.state is AssetState.FAILED:
                 uploads.terminate_of(change.tx, job.asset)  # its bytes are swept
             return
-        if isinstance(result, ProbeResult) and asset.facts:
-            change.add_steps(asset, graph.plan(asset.facts, result.ladder, job.profile, job.policy))
+        terms = (job.profile, job.policy)
+        match result:
+            case ProbeResult():
+                planning.after_probe(change, asset, job.key, result.plan, terms)
+            case AnalysisResult():
+                planning.after_analysis(change, asset, job.key, result.plan, terms)
+            case ChecksumResult():
+                found = assets.row(change.tx, asset.id)
+                avoidance.remember(change.tx, (found, asset), tool=self._tool)
 
     def fail(self, job: Job, reason: Reason, blame: Blame, *, detail: str = "", cpu_seconds: float = 0.0) -> bool:
-        """The attempt failed: another one later, or the end of the step and, where it is required, of the asset."""
+        """The attempt failed: another one later, or the end of the step and, where it is required, of the asset. False where
+        that concerns nobody any more: it was fenced, or told to stop and found that things are gone."""
         with self._store.change() as change:
             row = self._held(change, job)
             if row is None:
+                return False
+            if row["cancel"]:
+                steps.end_attempt(change.tx, job.step_id, job.fence, "cancelled", change.now, cpu_seconds=cpu_seconds)
+                self._cancelled(change, row)
                 return False
             values = {"cpu_seconds": cpu_seconds, "reason_code": reason.code, "detail": detail}
             steps.end_attempt(change.tx, job.step_id, job.fence, "failed", change.now, **values)
@@ -206,15 +241,27 @@ class Pipeline:
 
     def _given_up(self, change: Change, row: Row, reason: Reason) -> None:
         asset = assets.get(change.tx, row["asset"])
-        if row["required"]:
+        if row["kind"] == StepKind.ANALYZE:
+            self._without_analysis(change, asset, row, reason)
+            return
+        if row["required"] and round_of(row["key"]) > 1:
+            encodes.give_up(change, asset, row["key"], reason)
+        elif row["required"]:
             change.fail_asset(asset, reason)
         elif row["key"] != EARLY_PROBE:  # nothing is missing without it
-            note = Reason(code=reason.code, message=f"{row['key']} failed: {reason.message}")
-            change.save(outcome.Outcome(asset.model_copy(update={"notes": (*asset.notes, note)}), ("asset.updated",)))
+            _note(change, asset, row, reason)
         if row["kind"] == StepKind.PUBLISH:
-            change.retract(row["asset"])
+            change.retract(row["asset"], later=round_of(row["key"]) > 1)
         if row["kind"] == StepKind.PULL:
             uploads.terminate_of(change.tx, row["asset"])  # what came of it is swept
+
+    def _without_analysis(self, change: Change, asset: Asset, row: Row, reason: Reason) -> None:
+        """Its end is no end: the plan of the probe is carried out."""
+        asset = _note(change, asset, row, reason)
+        found = assets.row(change.tx, asset.id)
+        terms = (encodes.profile_of(change.tx, found, row["key"]), Policy.model_validate_json(found["policy"]))
+        fixed = Plan.model_validate(json.loads(row["params"])["plan"])
+        planning.after_analysis(change, asset, row["key"], fixed, terms)
 
     def _decision(self, row: Row, code: str, blame: Blame) -> Retry | GiveUp:
         chance = random.random()  # noqa: S311 - spreads retries, keeps no secret
@@ -296,9 +343,11 @@ class Pipeline:
         """Plan cleanups: sources kept for longer than `keep_originals` days (negative: for ever), outputs of lost attempts."""
         return tidying.tidy(self._store, keep_originals)
 
-    def report(self, worker: str, pools: Iterable[Pool], slots: int) -> None:
+    def report(self, worker: str, pools: Iterable[Pool], slots: int, sandbox: str = "") -> None:
+        """`sandbox`: the mode in force, by its name."""
+        said = fleet.Presence(pools=[pool.value for pool in pools], slots=slots, sandbox=sandbox)
         with self._store.database.write() as tx:
-            fleet.report(tx, worker, [pool.value for pool in pools], slots, self._store.now(tx))
+            fleet.report(tx, worker, said, self._store.now(tx))
 
     def leave(self, worker: str) -> None:
         with self._store.database.write() as tx:
@@ -309,6 +358,16 @@ class Pipeline:
         with self._store.database.read() as tx:
             row = tx.one(f"SELECT count(*) AS n FROM steps WHERE state IN {queue.OPEN}")
             return int(row["n"]) if row else 0
+
+
+def _comes_too_late(tx: Session, row: Row) -> bool:
+    """A provisional build that is begun after the whole one would have the greater number, and so take its place."""
+    return row["key"] == PROVISIONAL and steps.has_begun(tx, row["asset"], COMPLETE)
+
+
+def _note(change: Change, asset: Asset, row: Row, reason: Reason) -> Asset:
+    note = Reason(code=reason.code, message=f"{row['key']} failed: {reason.message}")
+    return change.save(outcome.Outcome(asset.model_copy(update={"notes": (*asset.notes, note)}), ("asset.updated",)))
 
 
 def _running(change: Change, asset: str, step: str, fence: int) -> Row | None:
@@ -330,9 +389,9 @@ def _pulled(job: Job, result: PullResult) -> SourceRef:
 
 
 def _inputs(tx: Session, step: str) -> dict[str, Result]:
-    """Results by step key; a dependency that failed or was cancelled is absent."""
+    """Results by plain step key; a dependency that failed or was cancelled is absent."""
     return {
-        row["key"]: RESULT.validate_json(row["result"])
+        plain(row["key"]): RESULT.validate_json(row["result"])
         for row in steps.dependencies(tx, step)
         if row["result"] is not None
     }

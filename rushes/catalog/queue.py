@@ -11,7 +11,7 @@ from rushes.states import Pool
 OPEN = "('waiting', 'ready', 'running')"
 COLUMNS = (
     "id, asset, tenant, key, kind, pool, params, required, priority, cost, state, lease_expires, fence, attempts, cancel,"
-    " progress, reason_code, reason_message, cpu_seconds, created_at, started_at, finished_at"
+    " progress, reason_code, reason_message, cpu_seconds, avoided, created_at, started_at, finished_at"
 )
 """Of a step. Named, for a migration that adds one must not change the answer to a statement that is prepared already."""
 Queue = dict[str, Any]

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from rushes.engine.job import Job
 from rushes.noun import Noun, Reason
+from rushes.options import Options
 from rushes.states import AssetState
 
 
@@ -77,6 +78,8 @@ class Ticket(Noun):
     profile: str = ""
     policy: str = ""
     """Names; empty: those of the settings."""
+    options: Options = Options()
+    """Of its assets."""
     created_at: float
     expires_at: float
     """When it makes no upload any more; those it has made go on."""
@@ -161,6 +164,8 @@ class WorkerView(Noun):
     id: str
     pools: tuple[str, ...]
     slots: int
+    sandbox: str = ""
+    """How it shuts in tools: bwrap, landlock, rlimits, off; empty where it has none to shut in."""
     started_at: float
     seen_at: float
     steps: tuple[str, ...] = ()
@@ -191,3 +196,5 @@ class Counts(Noun):
     outbox_lag_seconds: float
     attempts: tuple[tuple[str, str, int], ...]
     """(kind, outcome, how many)."""
+    avoided: tuple[tuple[str, int, float], ...] = ()
+    """(kind, steps whose results were copied, CPU seconds saved)."""

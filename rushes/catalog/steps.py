@@ -10,6 +10,8 @@ from typing import Any
 from rushes.catalog import queue
 from rushes.catalog.database import Row, Session
 from rushes.catalog.queue import COLUMNS, OPEN
+from rushes.engine.lane import LOOK_END
+from rushes.engine.rounds import AGAIN, MARK, followers
 from rushes.keys import new_id
 from rushes.model import Asset, StepSpec, StepView
 from rushes.noun import Reason
@@ -95,7 +97,7 @@ def view(found: Row) -> StepView:
         id=found["id"], key=found["key"], kind=StepKind(found["kind"]), pool=Pool(found["pool"]),
         state=StepState(found["state"]), required=bool(found["required"]), progress=found["progress"],
         attempts=found["attempts"], started_at=found["started_at"], finished_at=found["finished_at"],
-        reason=reason, cpu_seconds=found["cpu_seconds"],
+        reason=reason, cpu_seconds=found["cpu_seconds"], avoided_cpu_seconds=found["avoided"],
     )  # fmt: skip
 
 
@@ -110,6 +112,15 @@ def running_keys(tx: Session, asset: str) -> tuple[str, ...]:
 def has_kind(tx: Session, asset: str, kind: StepKind) -> bool:
     found = tx.one(
         "SELECT 1 FROM steps WHERE asset = :asset AND kind = :kind LIMIT 1", {"asset": asset, "kind": kind.value}
+    )
+    return found is not None
+
+
+def has_begun(tx: Session, asset: str, key: str) -> bool:
+    """Whether a step runs, or is done."""
+    found = tx.one(
+        "SELECT 1 FROM steps WHERE asset = :asset AND key = :key AND state IN ('running', 'done') LIMIT 1",
+        {"asset": asset, "key": key},
     )
     return found is not None
 
@@ -173,36 +184,81 @@ def _plain(detail: str | None) -> str | None:
 
 
 def cancel_open(tx: Session, asset: str, now: float, *, optional_only: bool = False) -> None:
-    """Steps not started end at once; running ones learn it from their next heartbeat. Cleanups go on."""
-    which = "AND kind <> 'cleanup'" + (" AND required = 0" if optional_only else "")
-    tx.execute(
-        f"UPDATE steps SET state = 'cancelled', finished_at = :now WHERE asset = :asset AND state IN ('waiting', 'ready') {which}",
-        {"asset": asset, "now": now},
+    """Steps not started end at once; running ones learn it from their next heartbeat. Cleanups go on; with `optional_only` also
+    what has to be done where something of an asset is left out."""
+    later = f"key LIKE '%{MARK}%'"  # steps of later encodes, which nothing is required of for the asset
+    optional = f" AND (required = 0 OR {later}) AND NOT {_PUBLISHING} AND key <> '{LOOK_END}'"
+    _cancel(tx, "kind <> 'cleanup'" + (optional if optional_only else ""), {"asset": asset, "now": now})
+
+
+def cancel_round(tx: Session, asset: str, number: int, now: float) -> int:
+    """The same for the steps of one encode. Gives how many it concerned."""
+    like = f"%{MARK}{number}"
+    return _cancel(tx, f"key LIKE :like AND NOT {_PUBLISHING}", {"asset": asset, "like": like, "now": now})
+
+
+_PUBLISHING = "(kind = 'publish' AND (state = 'running' OR (state = 'ready' AND fence > 0)))"
+"""It may have written the pointer: of an asset that stays it goes on to its end, so that what is public is known."""
+
+
+def _cancel(tx: Session, which: str, values: dict[str, Any]) -> int:
+    ended = tx.execute(
+        "UPDATE steps SET state = 'cancelled', finished_at = :now WHERE asset = :asset"
+        f" AND state IN ('waiting', 'ready') AND {which}",
+        values,
     )
-    tx.execute(f"UPDATE steps SET cancel = 1 WHERE asset = :asset AND state = 'running' {which}", {"asset": asset})
+    told = tx.execute(f"UPDATE steps SET cancel = 1 WHERE asset = :asset AND state = 'running' AND {which}", values)
+    return ended + told
 
 
-def reopen(tx: Session, asset: str) -> int:
+def reopen(tx: Session, asset: str, newest: int = 1) -> int:
     """An operator's retry: failed and cancelled steps start again with their attempts forgiven, once they are settled.
 
     A running step that was told to stop is to go on, or to start again if it stops all the same. Cleanups under way come
-    first: one that was planned for the failed asset must not take away what the new attempts make.
+    first: one that was planned for the failed asset must not take away what the new attempts make. What makes builds is
+    left as it is where it belongs to an earlier encode than the `newest`: its build would replace that one's.
     """
+    which = f"asset = :asset AND kind <> 'cleanup'{_of_newest(newest)}"
     count = tx.execute(
-        "UPDATE steps SET cancel = 0, attempts = 1 WHERE asset = :asset AND state = 'running' AND cancel = 1",
+        f"UPDATE steps SET cancel = 0, attempts = 1 WHERE {which} AND state = 'running' AND cancel = 1",
         {"asset": asset},
     )
+    followers = _followers(tx, asset, which)
     _after_cleanups(tx, asset, "s.state IN ('failed', 'cancelled') AND s.kind <> 'cleanup'")
     tx.execute(
         f"UPDATE steps SET priority = 30 WHERE asset = :asset AND kind = 'cleanup' AND state IN {OPEN}",
         {"asset": asset},
     )
-    count += tx.execute(
+    anew = (
         "UPDATE steps SET state = 'waiting', attempts = 0, not_before = 0, reason_code = NULL, reason_message = NULL,"
-        " finished_at = NULL, progress = 0 WHERE asset = :asset AND state IN ('failed', 'cancelled') AND kind <> 'cleanup'",
+        " finished_at = NULL, progress = 0 WHERE"
+    )
+    count += tx.execute(f"{anew} {which} AND state IN ('failed', 'cancelled')", {"asset": asset})
+    for step in followers:
+        tx.execute(f"{anew} id = :step", {"step": step})
+        _after_cleanups(tx, asset, f"s.id = '{step}'")
+    return count
+
+
+def _followers(tx: Session, asset: str, which: str) -> list[str]:
+    """Ids of the steps that make a build once more, because something that may come into it is made after all, and publish
+    it."""
+    rows = tx.all(f"SELECT id, key, state FROM steps WHERE {which}", {"asset": asset})
+    links = tx.all(
+        "SELECT l.step, l.after FROM step_after l JOIN steps s ON s.id = l.step WHERE s.asset = :asset",
         {"asset": asset},
     )
-    return count
+    states = {row["id"]: (row["key"], StepState(row["state"])) for row in rows}
+    return followers(states, [(link["step"], link["after"]) for link in links])
+
+
+def _of_newest(number: int) -> str:
+    """Steps that may start again beside the encode of this number."""
+    if number == 1:
+        return f" AND key NOT LIKE '%{MARK}%'"
+    kinds = ", ".join(f"'{kind.value}'" for kind in sorted(AGAIN))
+    first = f"key NOT LIKE '%{MARK}%' AND kind NOT IN ({kinds}) AND (kind <> 'publish' OR required = 1)"
+    return f" AND (key LIKE '%{MARK}{number}' OR ({first}))"
 
 
 def running(tx: Session, *, expired_at: float | None = None) -> list[Row]:

@@ -13,10 +13,10 @@ from rushes.states import AssetState, TicketState
 
 _NAMES = (
     "id", "tenant", "secret", "places", "limits", "title", "metadata", "profile", "policy", "created_at", "expires_at",
-    "cancelled_at",
+    "cancelled_at", "options",
 )  # fmt: skip
 COLUMNS = ", ".join(_NAMES)
-_JSON = ("limits", "metadata")
+_JSON = ("limits", "metadata", "options")
 KEPT = 30 * 86_400.0
 """Seconds after its end for which a ticket that made nothing can still be looked at."""
 

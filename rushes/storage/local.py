@@ -30,12 +30,14 @@ PLAIN = Headers()
 
 
 class LocalStore:
-    """ObjectStore, ConditionalPut, Adopt, BulkPut and ServerCopy on a directory; safe between threads and processes of one machine.
+    """ObjectStore, ConditionalPut, Adopt, BulkPut, OnDisk and ServerCopy on a directory; safe between threads and processes of
+    one machine.
 
     A key cannot lie below another object's key (a file is not a directory): such a put is a StoreError.
     """
 
     conditional = True
+    on_disk = True
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
-from rushes.model import Track
+from rushes.model import PackageResult, Result, Track
 from rushes.storage.store import ObjectStore
+
+
+def footage(inputs: Iterable[Result]) -> tuple[Track, ...]:
+    """The SDR video tracks of the complete build among a step's inputs; none if there is none."""
+    build = next((result for result in inputs if isinstance(result, PackageResult) and result.complete), None)
+    tracks = build.tracks if build else ()
+    return tuple(track for track in tracks if track.kind == "video" and track.segments and not track.hdr)
 
 
 def assemble(track: Track, store: ObjectStore, scratch: Path, first: int = 0, count: int | None = None) -> Path:

@@ -121,6 +121,14 @@ class Adopt(Protocol):
 
 
 @runtime_checkable
+class OnDisk(Protocol):
+    @property
+    def on_disk(self) -> bool:
+        """Objects are files here: `localize` copies nothing."""
+        ...
+
+
+@runtime_checkable
 class BulkPut(Protocol):
     def put_new(self, objects: Sequence[tuple[str, bytes]]) -> list[StoreError | None]:
         """`put_bytes` of several at once, which wait for the disk together; of each, what went wrong. The keys are new ones

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
 
@@ -19,12 +19,13 @@ from rushes.model import Asset
 from rushes.packaging.hls import MASTER
 from rushes.packaging.pointer import NAMES, build_of
 from rushes.packaging.takedown import takedown, unpublish
-from rushes.states import AssetState, Publication
+from rushes.states import AssetState, Publication, StepKind, StepState
 from rushes.storage.store import ObjectMissing, ObjectStore, exists
 
 AT_ONCE = 16
 """Assets looked at at the same time: a look is four small requests."""
 PAGE = 200
+_AT_IT = (StepState.READY, StepState.RUNNING)
 
 
 class Fault(StrEnum):
@@ -53,7 +54,7 @@ _MESSAGES = {
     Fault.STILL_PUBLIC: "There is a pointer, but the asset is not public.",
     Fault.POINTER_MISSING: "The asset is published, but its pointer is not there.",
     Fault.POINTER_OLD: "The pointer names an older build than the one that was published.",
-    Fault.POINTER_NEWER: "The pointer names a newer build than the catalog knows of.",
+    Fault.POINTER_NEWER: "The pointer names a newer build than the one that was published.",
     Fault.BUILD_MISSING: "The manifests of the asset's build are not in the store: `rushes retry`, or upload it again.",
     Fault.SOURCE_MISSING: "The original is not in the store, and there is work left that needs it: it must be uploaded again.",
     Fault.UNKNOWN_ASSET: "The store has an original of an asset that the catalog does not know.",
@@ -72,6 +73,8 @@ class Seen:
     source: bool
     rest: bool = False
     """Of a deleted asset: whether any object of it is there."""
+    publishing: bool = False
+    """A step is about to write the pointers, or has just done so; the catalog knows it once that step has ended."""
 
 
 @dataclass(frozen=True)
@@ -98,11 +101,13 @@ def judge(asset: Asset, seen: Seen) -> list[Fault]:
 def _of_pointer(asset: Asset, seen: Seen) -> Fault | None:
     if asset.publication is not Publication.PUBLISHED:
         return Fault.STILL_PUBLIC if any(seen.pointers) else None
-    if max(seen.pointers) > max(asset.build, asset.published_build):
-        return Fault.POINTER_NEWER
-    if not all(seen.pointers):
+    if max(seen.pointers) > asset.published_build:
+        return None if seen.publishing else Fault.POINTER_NEWER
+    # A first look that grows has no DASH manifest, which is the first of the two.
+    expected = seen.pointers[1:] if asset.published_build == asset.growing else seen.pointers
+    if not all(expected):
         return Fault.POINTER_MISSING
-    return Fault.POINTER_OLD if min(seen.pointers) < asset.published_build else None
+    return Fault.POINTER_OLD if min(expected) < asset.published_build else None
 
 
 def audit(
@@ -114,7 +119,9 @@ def audit(
         seen = observe(store, asset)
         if not judge(asset, seen):
             return []
-        # What looks wrong may have been work under way: the catalog knows of a build before a pointer names it.
+        # What looks wrong may have been work under way: a pointer is written before the catalog knows that it was.
+        steps = catalog.steps(asset.id)
+        seen = replace(seen, publishing=any(step.kind is StepKind.PUBLISH and step.state in _AT_IT for step in steps))
         asset = catalog.asset(asset.id)
         return [
             Finding(asset.id, fault, repair and _mend(catalog, store, asset, fault, seen))

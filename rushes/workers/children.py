@@ -47,14 +47,14 @@ class Child:
         self._killed = False
 
     @classmethod
-    async def start(cls, environment: Mapping[str, str], patience: float) -> Child:
+    async def start(cls, environment: Mapping[str, str], patience: float, nice: int = 0) -> Child:
         """Must run in the thread that lives as long as the worker: a child dies with the thread that made it.
 
         Raises NoChild; then, as when it is cancelled, no process is left.
         """
         try:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "rushes.workers.child", str(os.getpid()),
+                sys.executable, "-m", "rushes.workers.child", str(os.getpid()), str(nice),
                 stdin=PIPE, stdout=PIPE, start_new_session=True, limit=LINE_LIMIT,
                 env=dict(environment),
             )  # fmt: skip
@@ -116,40 +116,52 @@ class Child:
 class Children:
     """Idle children kept warm; `take` gives one, `put_back` returns or replaces it."""
 
-    def __init__(self, spare: int, environment: Mapping[str, str], patience: float) -> None:
-        """`patience`: seconds a child may take to do its imports; less than a lease, for a step may be waiting for it."""
+    def __init__(self, spare: int, environment: Mapping[str, str], patience: float, nice: int = 0) -> None:
+        """`patience`: seconds a child may take to do its imports; less than a lease, for a step may be waiting for it.
+        `nice`: by how much they, and all that they start, give way to others (nice(2))."""
         self._spare = spare
+        self._nice = nice
         self._patience = patience
         self._environment = environment
         self._idle: list[Child] = []
         self._warming: set[asyncio.Task[None]] = set()
+        self._out = 0
         self._closed = False
 
     def warm(self) -> None:
-        """Start as many as are missing, in the background."""
+        """Start as many as are missing, in the background. Those that are out come back, as a rule; but one is always ready."""
         self._idle[:] = [child for child in self._idle if child.usable]
-        for _ in range(0 if self._closed else self._spare - len(self._idle) - len(self._warming)):
+        ready = len(self._idle) + len(self._warming)
+        missing = max(self._spare - ready - self._out, min(1, self._spare) - ready)
+        for _ in range(0 if self._closed else missing):
             task = asyncio.create_task(self._add())
             self._warming.add(task)
             task.add_done_callback(self._warming.discard)
 
     async def _add(self) -> None:
         try:
-            child = await Child.start(self._environment, self._patience)
+            child = await Child.start(self._environment, self._patience, self._nice)
             self._idle.append(child)
         except NoChild as error:
             log.warning("%s", error)  # whoever needs one starts it then
 
     async def take(self) -> Child:
-        """A child that is ready. Raises NoChild."""
-        while self._idle:
+        """A child that is ready, or will be soonest. Raises NoChild."""
+        while self._idle or self._warming:
+            if not self._idle:
+                await asyncio.wait(set(self._warming), return_when=asyncio.FIRST_COMPLETED)
+                continue
             child = self._idle.pop()
             if child.usable:
+                self._out += 1
                 return child
             await child.kill()
-        return await Child.start(self._environment, self._patience)
+        child = await Child.start(self._environment, self._patience, self._nice)
+        self._out += 1
+        return child
 
     async def put_back(self, child: Child) -> None:
+        self._out -= 1
         if child.usable and not self._closed and len(self._idle) < self._spare:
             self._idle.append(child)
         else:

@@ -37,6 +37,8 @@ class Done(Noun):
     say: Literal["done"] = "done"
     result: Result
     cpu_seconds: float
+    copied: bool = False
+    """It is the result of the job's twin."""
 
 
 class Failed(Noun):

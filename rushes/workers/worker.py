@@ -22,7 +22,9 @@ from rushes.catalog.records import Claim
 from rushes.clock import Clock, SystemClock
 from rushes.engine.job import Job, ToolSettings
 from rushes.engine.kinds import KINDS
+from rushes.engine.specs import NORMAL
 from rushes.errors import OPERATOR_REASONS, Blame, StepFailure
+from rushes.ffmpeg.sandbox import detect
 from rushes.states import Pool, StepKind
 from rushes.storage.open import open_store
 from rushes.storage.workspace import Workspace
@@ -36,7 +38,11 @@ from rushes.workers.scratch import own_scratch
 
 LIGHT = (Pool.IO, Pool.PUBLISH)
 """Pools of short steps; they have slots of their own, so that no encode keeps a fresh upload from being looked at."""
-LIGHT_SLOTS = 2
+LIGHT_SLOTS = 3
+"""The probe, a copy of the source and its checksum run beside each other."""
+GIVING_WAY = 10
+"""Niceness of steps that nobody waits for this moment: beside a ladder's encodes, a fresh upload took three times as long to
+become playable as on an idle machine."""
 APART = (*LIGHT, Pool.PULL)
 """Pools that take no slot of the heavy ones: a pull waits for a network, perhaps for hours."""
 LOOK_EVERY = 2.0
@@ -72,6 +78,14 @@ class Plant:
     clock: Clock = field(default_factory=SystemClock)
 
 
+def _sandbox(tools: ToolSettings) -> str:
+    """The mode in force; `missing` where one is required and none works, in which case every step fails with that reason."""
+    try:
+        return detect(tools.sandbox).value
+    except StepFailure:
+        return "missing"
+
+
 class Worker:
     """Serves `pools` with `slots` heavy steps at a time beside LIGHT_SLOTS light ones."""
 
@@ -83,7 +97,9 @@ class Worker:
         self._slots = slots
         self._scratch = plant.scratch / plant.name
         environment = passed_on(os.environ, plant.storage)
-        self._children = Children(min(slots, 2) + LIGHT_SLOTS, environment, 0.8 * plant.pipeline.lease)
+        patience = 0.8 * plant.pipeline.lease
+        self._brisk = Children(LIGHT_SLOTS, environment, patience)
+        self._patient = Children(min(slots, 2), environment, patience, GIVING_WAY)
         self._running: set[asyncio.Task[None]] = set()
         self._sleepers: list[asyncio.Event] = []
         self._stopping = asyncio.Event()
@@ -97,7 +113,8 @@ class Worker:
             await self._run()
 
     async def _run(self) -> None:
-        self._children.warm()
+        for children in (self._brisk, self._patient):
+            children.warm()
         pulls = self._plant.pull_slots
         shares = [(self._light, LIGHT_SLOTS), (self._pulls, pulls), (self._heavy, self._slots)]
         dispatchers = [asyncio.create_task(self._dispatch(pools, slots)) for pools, slots in shares if pools]
@@ -123,7 +140,8 @@ class Worker:
         await self._drained()
         await _ended(background)
         await _ended(self._running)
-        await self._children.close()
+        for children in (self._brisk, self._patient):
+            await children.close()
         with contextlib.suppress(DatabaseUnavailable):
             await asyncio.to_thread(self._plant.pipeline.leave, self._plant.name)
 
@@ -174,8 +192,9 @@ class Worker:
             self._plant.clock.now() - 3 * RECONCILE_EVERY,
             False,
         )
+        mode = await asyncio.to_thread(_sandbox, self._plant.tools)
         for turn in count():
-            await _outlast(lambda: self._plant.pipeline.report(self._plant.name, pools, self._slots))
+            await _outlast(lambda: self._plant.pipeline.report(self._plant.name, pools, self._slots, mode))
             waited = not waited and self._plant.clock.now() - last > 2 * RECONCILE_EVERY
             last = self._plant.clock.now()
             if not waited:
@@ -305,26 +324,27 @@ class Worker:
         scratch = self._scratch / f"{job.step_id}-{job.fence}"
         tools = tools_for(job.kind, self._plant.tools)
         order = Order(job=job, scratch=scratch, storage=self._plant.storage, tools=tools)
-        child = await self._children.take()
+        children = self._brisk if job.priority > NORMAL else self._patient
+        child = await children.take()
         try:
             return await Attempt(self._plant.pipeline, child, order, self._plant.heartbeat).run()
         finally:
-            await asyncio.shield(self._children.put_back(child))
-            self._children.warm()
+            await asyncio.shield(children.put_back(child))
+            children.warm()
             await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
 
     def _record(self, job: Job, ended: Ended) -> None:
         pipeline, about = self._plant.pipeline, {"asset": job.asset, "step": job.key, "worker": self._plant.name}
         match ended:
             case Done():
-                kept = pipeline.complete(job, ended.result, ended.cpu_seconds)
+                kept = pipeline.complete(job, ended.result, ended.cpu_seconds, copied=ended.copied)
                 log.info("step %s" if kept else "step %s, but too late: fenced", ended.result.kind, extra=about)
-            case Failed():
-                pipeline.fail(job, ended.reason, ended.blame, detail=ended.detail, cpu_seconds=ended.cpu_seconds)
-                level = logging.ERROR if ended.reason.code in OPERATOR_REASONS else logging.INFO
-                log.log(
-                    level, "step failed", extra={**about, "code": ended.reason.code, "detail": ended.detail[-2000:]}
-                )
+            case Failed(reason=reason, detail=detail):
+                if not pipeline.fail(job, reason, ended.blame, detail=detail, cpu_seconds=ended.cpu_seconds):
+                    log.info("step ended in vain: it was to stop", extra=about)
+                    return
+                level = logging.ERROR if reason.code in OPERATOR_REASONS else logging.INFO
+                log.log(level, "step failed", extra={**about, "code": reason.code, "detail": detail[-2000:]})
             case Lost.CANCELLED:
                 pipeline.release(job, "cancelled")
                 log.info("step cancelled", extra=about)

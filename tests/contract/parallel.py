@@ -20,10 +20,10 @@ from rushes.facts import SourceRef
 from rushes.keys import new_id
 from rushes.model import Asset, ProbeResult
 from rushes.states import Pool
-from tests.contract.shop import FACTS, LADDER
+from tests.contract.shop import FACTS, PLAN
 
 T = TypeVar("T")
-PROBED = ProbeResult(facts=FACTS, ladder=LADDER)
+PROBED = ProbeResult(facts=FACTS, plan=PLAN)
 FINAL = "('done', 'skipped', 'failed', 'cancelled')"
 
 

@@ -13,8 +13,9 @@ from rushes.catalog.records import Claim, Upload
 from rushes.clock import ManualClock
 from rushes.facts import AudioFacts, SourceFacts, SourceRef, VideoFacts
 from rushes.keys import new_id
-from rushes.model import Asset, Grid, Ladder, ProbeResult, Result, Rung
+from rushes.model import Asset, ProbeResult, Result
 from rushes.noun import Reason
+from rushes.plan import Grid, Ladder, Plan, Rung
 from rushes.states import Pool, StepState
 
 FACTS = SourceFacts(
@@ -26,6 +27,7 @@ LADDER = Ladder(
     rungs=(Rung(name="360p", width=640, height=360, crf=23, max_bitrate=800_000, buffer_bits=1_600_000),),
     grid=Grid(fps=Fraction(30), gop_frames=60, segment_frames=120),
 )
+PLAN = Plan(ladders=(LADDER,))
 OOPS = Reason(code="internal", message="Something went wrong on our side.")
 
 
@@ -58,7 +60,12 @@ class Shop:
         return claim
 
     def do(self, key: str, result: Result, worker: str = "w1") -> Claim:
-        """Claim until the step of this key comes, hand the others back, and complete it."""
+        found = self.take(key, worker)
+        assert self.pipeline.complete(found.job, result, 1.0)
+        return found
+
+    def take(self, key: str, worker: str = "w1") -> Claim:
+        """Claim until the step of this key comes, and hand the others back."""
         held, found = [], None
         while found is None:
             claim = self.claim(worker=worker)
@@ -68,11 +75,10 @@ class Shop:
                 held.append(claim)
         for claim in held:
             self.pipeline.release(claim.job, "released")
-        assert self.pipeline.complete(found.job, result, 1.0)
         return found
 
     def probe(self) -> None:
-        self.do("probe", ProbeResult(facts=FACTS, ladder=LADDER))
+        self.do("probe", ProbeResult(facts=FACTS, plan=PLAN))
 
     def states(self, asset: str) -> dict[str, StepState]:
         return {step.key: step.state for step in self.catalog.steps(asset)}

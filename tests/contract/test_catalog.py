@@ -28,7 +28,7 @@ from rushes.model import (
 )
 from rushes.noun import Reason
 from rushes.states import Action, AssetState, Pool, Publication, StepKind, StepState
-from tests.contract.shop import FACTS, LADDER, OOPS, Shop
+from tests.contract.shop import FACTS, OOPS, PLAN, Shop
 
 
 def test_migrating_twice_changes_nothing(shop: Shop) -> None:
@@ -54,7 +54,7 @@ def test_finishing_an_upload_twice_plans_the_steps_once(shop: Shop) -> None:
     assert row is not None
     again = shop.catalog.finish_upload(row["id"], SourceRef(key="other", size=1))
     assert again.source == asset.source
-    assert set(shop.states(asset.id)) == {"probe", "checksum"}
+    assert set(shop.states(asset.id)) == {"probe", "remux", "checksum"}
     assert shop.rings == [{Pool.IO}]
 
 
@@ -64,13 +64,12 @@ def test_the_probe_plans_the_rest_in_its_own_transaction(shop: Shop) -> None:
     states = shop.states(asset.id)
     assert states["encode.0"] is StepState.READY
     assert states["package.ready"] is StepState.WAITING
-    assert "remux" not in states  # HEVC is no standard input
 
 
 def test_a_step_is_claimed_by_one_worker_only(shop: Shop) -> None:
     shop.upload()
-    keys = {shop.claim().job.key, shop.claim().job.key}
-    assert keys == {"probe", "checksum"}
+    keys = [shop.claim().job.key for _ in range(3)]
+    assert keys == ["probe", "remux", "checksum"]
     assert shop.pipeline.claim(tuple(Pool), "w2") is None
 
 
@@ -100,12 +99,12 @@ def test_a_zombie_completes_nothing(shop: Shop) -> None:
     # When another worker has the step and the first one comes back
     second = shop.claim(worker="w2")
     assert (second.job.key, second.job.fence) == (zombie.job.key, 2)
-    late = shop.pipeline.complete(zombie.job, ProbeResult(facts=FACTS, ladder=LADDER), 1.0)
+    late = shop.pipeline.complete(zombie.job, ProbeResult(facts=FACTS, plan=PLAN), 1.0)
     # Then its result is refused and changes nothing
     assert late is False
     assert shop.pipeline.renew(zombie.job, 0.5) is Answer.FENCED
     assert shop.catalog.asset(asset.id).facts is None
-    assert shop.pipeline.complete(second.job, ProbeResult(facts=FACTS, ladder=LADDER), 1.0) is True
+    assert shop.pipeline.complete(second.job, ProbeResult(facts=FACTS, plan=PLAN), 1.0) is True
 
 
 def test_a_heartbeat_extends_the_lease(shop: Shop) -> None:
@@ -277,7 +276,7 @@ def test_retry_starts_what_failed_again(shop: Shop) -> None:
     shop.pipeline.fail(claim.job, OOPS, Blame.PERMANENT)
     again = shop.catalog.retry(asset.id)
     assert (again.state, again.reason) == (AssetState.INGESTED, None)
-    assert shop.states(asset.id) == {"probe": StepState.READY, "checksum": StepState.READY}
+    assert shop.states(asset.id) == dict.fromkeys(("probe", "remux", "checksum"), StepState.READY)
     with pytest.raises(Conflict):
         shop.catalog.retry(asset.id)
 
@@ -377,7 +376,7 @@ def test_a_completion_that_was_taken_is_taken_again_but_only_of_the_same_attempt
     # Given a worker that never heard that its result was taken, for the connection broke at the COMMIT
     shop.upload()
     claim = shop.claim()
-    probed = ProbeResult(facts=FACTS, ladder=LADDER)
+    probed = ProbeResult(facts=FACTS, plan=PLAN)
     assert shop.pipeline.complete(claim.job, probed, 1.0)
     told = shop.catalog.last_event()
     # When it says so again, then it is told yes, and nothing happens twice
@@ -394,7 +393,7 @@ def test_the_bell_rings_for_what_a_change_made_ready_and_for_nothing_else(shop: 
     shop.rings.clear()
     shop.pipeline.renew(probe.job, 0.1)
     assert shop.rings == []
-    shop.pipeline.complete(probe.job, ProbeResult(facts=FACTS, ladder=LADDER), 0.1)
+    shop.pipeline.complete(probe.job, ProbeResult(facts=FACTS, plan=PLAN), 0.1)
     assert shop.rings == [{Pool.VIDEO, Pool.AUDIO, Pool.SPEECH}]  # not IO, where the checksum has been ready before
     shop.rings.clear()
     shop.pipeline.reconcile()

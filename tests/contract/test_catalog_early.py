@@ -12,11 +12,11 @@ from rushes.keys import new_id
 from rushes.model import Asset, ProbeResult, Skipped
 from rushes.noun import Reason
 from rushes.states import AssetState, Pool, StepState
-from tests.contract.shop import FACTS, LADDER, Shop
+from tests.contract.shop import FACTS, PLAN, Shop
 
 SHOWN = EarlyFacts(container="mp4", duration=4.0)
 PIECES = Pieces.of(b"head", b"", FACTS.size)
-FOUND = ProbeResult(facts=FACTS, ladder=LADDER)
+FOUND = ProbeResult(facts=FACTS, plan=PLAN)
 
 
 def begin(shop: Shop, limits: UploadLimits | None = None) -> Upload:

@@ -19,9 +19,9 @@ from rushes.model import (
 )
 from rushes.noun import Reason
 from rushes.states import Action, AssetState, Pool, Publication, StepState
-from tests.contract.shop import FACTS, LADDER, OOPS, Shop
+from tests.contract.shop import FACTS, OOPS, PLAN, Shop
 
-PROBED = ProbeResult(facts=FACTS, ladder=LADDER)
+PROBED = ProbeResult(facts=FACTS, plan=PLAN)
 PACKAGED = PackageResult(build=1, tracks=(), complete=True, bytes=10)
 YES = VerdictResult(verdict=Verdict(action=Action.PUBLISH, policy="p@1", rules=()))
 NO = VerdictResult(verdict=Verdict(action=Action.HOLD, policy="p@1", rules=("nudity",)))
@@ -50,7 +50,7 @@ def test_a_probe_that_is_done_after_the_end_of_its_asset_plans_nothing(shop: Sho
     getattr(shop.catalog, end)(asset.id)
     assert shop.pipeline.complete(probe.job, PROBED, 0.1)
     states = {key: state for key, state in shop.states(asset.id).items() if not key.startswith("cleanup")}
-    assert states == {"probe": StepState.CANCELLED, "checksum": StepState.CANCELLED}
+    assert states == dict.fromkeys(("probe", "remux", "checksum"), StepState.CANCELLED)
 
 
 def test_an_asset_cancelled_during_its_probe_can_be_retried_to_the_end(shop: Shop) -> None:
@@ -265,3 +265,15 @@ def test_a_worker_that_is_alone_takes_over_without_waiting_for_leases(shop: Shop
 
 def test_intake_is_planned_once() -> None:
     assert [step.key for step in intake()] == ["probe", "checksum"]
+
+
+def test_a_step_whose_asset_was_deleted_under_its_hands_has_not_failed(shop: Shop) -> None:
+    asset = shop.upload()
+    probe = shop.take("probe")
+    shop.catalog.delete(asset.id)
+    assert not shop.pipeline.fail(probe.job, OOPS, Blame.TRANSIENT, detail="there is no such object", cpu_seconds=1.0)
+    assert shop.states(asset.id)["probe"] is StepState.CANCELLED
+    with shop.database.read() as tx:
+        (attempt,) = tx.all("SELECT outcome, reason_code FROM attempts WHERE step = :step", {"step": probe.job.step_id})
+    assert (attempt["outcome"], attempt["reason_code"]) == ("cancelled", None)
+    assert shop.catalog.cost(asset.id)["cpu_seconds"] == 1.0

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from rushes.catalog import bookings, fleet, holds, uploads
+from rushes.catalog import avoidance, bookings, fleet, holds, uploads
 from rushes.catalog.database import Params, Row, Session
 from rushes.catalog.records import Upload
 from rushes.catalog.sqlite import SqliteDatabase
+from rushes.facts import SourceRef
+from rushes.model import Asset
 from tests.contract.shop import Shop
 from tests.contract.test_upload_holds import open_upload
 
@@ -63,6 +65,14 @@ def of_holder(tx: Session) -> object:
     return holds.wanted(tx, "owner")
 
 
+def of_twin(tx: Session) -> object:
+    return avoidance.twin(tx, "t", "work")
+
+
+def of_like_sources(tx: Session) -> object:
+    return avoidance.is_likely(tx, Asset(id="a", tenant="t", created_at=1.0, source=SourceRef(key="k", size=9)))
+
+
 @pytest.mark.parametrize(
     ("ask", "way"),
     [
@@ -72,6 +82,8 @@ def of_holder(tx: Session) -> object:
         (of_load, "SCAN steps USING INDEX steps_open"),
         (of_fleet, "SCAN steps USING INDEX steps_open"),
         (of_holder, "SCAN upload_holds USING INDEX upload_holds_wanted"),
+        (of_twin, "SEARCH s USING INDEX steps_by_work (tenant=? AND work=?)"),
+        (of_like_sources, "SEARCH assets USING INDEX assets_by_source_size (tenant=? AND source_size=?)"),
     ],
 )
 def test_sqlite_goes_by_an_index(ask: Callable[[Session], object], way: str, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ class Catalog:
 def job(name: str) -> Job:
     return Job(
         step_id=name, key=name, kind=StepKind.ENCODE, asset="a", tenant="t", fence=1, recipe="r",
-        source=SourceRef(key="k", size=1), profile=load_profile("default"), policy=load_policy("development"),
+        source=SourceRef(key="k", size=1), profile=load_profile("fast"), policy=load_policy("development"),
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ class Works:
     """A catalog with its store and, while `working`, a worker."""
 
     def __init__(self, data: Path, **settings: object) -> None:
-        self.settings = load_settings({}, data=data, speech_draft=False, **settings)
+        self.settings = load_settings({}, data=data, speech_draft=False, **{"profile": "fast", **settings})
         self.bell = MemoryDoorbell()
         self.store = wiring.open_catalog(self.settings, self.bell)
         self.catalog = Catalog(self.store)
@@ -49,9 +49,9 @@ class Works:
         self.objects = open_store(self.settings.storage)
 
     def ingest(self, file: Path, tenant: str = "default") -> str:
-        """An upload that is complete; gives the asset's id."""
+        """An upload that is complete, and that nobody waits for: no first look is made. Gives the asset's id."""
         now = SystemClock().now()
-        asset = Asset(id=new_id(now), tenant=tenant, created_at=now, policy="development")
+        asset = Asset(id=new_id(now), tenant=tenant, created_at=now, policy="development", priority=-1)
         size = file.stat().st_size
         upload = Upload(id=new_id(now), asset=asset.id, tenant=tenant, length=size, created_at=now, expires_at=now + 60)
         key = source_key(tenant, asset.id, 1)

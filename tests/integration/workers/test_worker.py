@@ -14,6 +14,7 @@ from rushes.catalog.pipeline import Answer
 from rushes.clock import SystemClock
 from rushes.errors import REASONS
 from rushes.states import AssetState, Pool, Publication, StepState
+from rushes.workers.worker import LIGHT_SLOTS
 from tests.integration.workers.conftest import Works, busy_child, children, until
 from tests.services.children import alive, descendants
 
@@ -37,6 +38,8 @@ def run(job, workspace):
     raise StepFailure("not_media") if job.fence > 1 else ValueError("a fault of ours")
 """
 Planted = Callable[[str], None]
+WARM = LIGHT_SLOTS + 2
+"""Children of an idle worker with two heavy slots."""
 
 
 async def test_cancelling_ends_the_tool_and_the_asset_within_seconds(works: Works, slow_clip: Path) -> None:
@@ -107,7 +110,7 @@ async def test_a_drain_gives_the_step_back_and_forgives_the_attempt(works: Works
 
 async def test_an_idle_worker_stops_at_once(works: Works) -> None:
     async with works.working():
-        await until(lambda: len(children()) == 4)
+        await until(lambda: len(children()) == WARM)
         started = SystemClock().monotonic()
     assert SystemClock().monotonic() - started < 1
 
@@ -196,7 +199,7 @@ async def test_work_goes_on_after_the_catalog_was_locked_for_a_while(
     with blocker.store.database.write() as tx:
         tx.execute("UPDATE assets SET next_build = next_build")
         async with works.working(pools=(Pool.IO,)):
-            await until(lambda: len(children()) == 4)
+            await until(lambda: len(children()) == WARM)
             await until(lambda: [line for line in caplog.messages if line.startswith("nothing can be claimed now")])
             assert all(step.state is StepState.READY for step in works.catalog.steps(asset))
     async with works.working(pools=(Pool.IO,)):
@@ -205,7 +208,7 @@ async def test_work_goes_on_after_the_catalog_was_locked_for_a_while(
 
 async def test_an_idle_child_that_died_is_not_given_a_step(works: Works, quick_clip: Path) -> None:
     async with works.working():
-        await until(lambda: len(children()) == 4)
+        await until(lambda: len(children()) == WARM)
         for child in children():
             os.kill(child.pid, signal.SIGKILL)
         await until(lambda: not children())

@@ -84,7 +84,7 @@ def attempt(
 ) -> Attempt:
     job = Job(
         step_id="s", key=kind.value, kind=kind, asset="a", tenant="t", fence=1, recipe="r",
-        source=SourceRef(key="k", size=1), profile=load_profile("default"), policy=load_policy("development"),
+        source=SourceRef(key="k", size=1), profile=load_profile("fast"), policy=load_policy("development"),
     )  # fmt: skip
     order = Order(job=job, scratch=Path("scratch"), storage="file:///x", tools=ToolSettings(limits=limits or Limits()))
     return Attempt(pipeline or FakePipeline(), child, order, 0.01, clock)  # type: ignore[arg-type] # they say the same words

@@ -37,10 +37,14 @@ def seen(**changes: Any) -> Seen:
         (PUBLIC, seen(pointers=(4, 4)), [Fault.POINTER_NEWER]),
         (PUBLIC, seen(pointers=(3, 0)), [Fault.POINTER_MISSING]),  # DASH alone
         (PUBLIC, seen(pointers=(3, 2)), [Fault.POINTER_OLD]),
+        (asset(growing=3), seen(pointers=(0, 3)), []),  # a first look that grows has no DASH yet
+        (asset(growing=3), seen(pointers=(0, 0)), [Fault.POINTER_MISSING]),
+        (asset(growing=2), seen(pointers=(0, 3)), [Fault.POINTER_MISSING]),
         (PUBLIC, seen(pointers=(0, 4)), [Fault.POINTER_NEWER]),
         (asset(publication=Publication.HELD), seen(pointers=(1, 0)), [Fault.STILL_PUBLIC]),
         (PUBLIC, seen(build=False), [Fault.BUILD_MISSING]),
-        (asset(build=4), seen(pointers=(4, 4)), []),  # a newer build is being published just now
+        (asset(build=4), seen(pointers=(4, 4), publishing=True), []),  # just now
+        (asset(build=4), seen(pointers=(4, 4)), [Fault.POINTER_NEWER]),  # nobody will say that it was
         (asset(publication=Publication.HELD), AGREES, [Fault.STILL_PUBLIC]),
         (asset(publication=Publication.HELD), seen(pointers=(0, 0)), []),
         (asset(state=AssetState.DELETED, publication=Publication.PRIVATE), AGREES, [Fault.LEFT_BEHIND]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -28,6 +29,8 @@ class FakePipeline:
     """Hands out its jobs once and keeps a diary; `trouble` is raised once by the call of that name."""
 
     lease = 15.0
+    counts = True
+    """Whether anybody wants to know that a step failed."""
 
     def __init__(self, *jobs: Job, **trouble: Exception) -> None:
         self._jobs = list(jobs)
@@ -43,13 +46,13 @@ class FakePipeline:
         self._note("claim")
         return Claim(job=self._jobs.pop(0), lease_expires=1.0) if self._jobs else None
 
-    def complete(self, job: Job, result: object, cpu_seconds: float) -> bool:
+    def complete(self, job: Job, result: object, cpu_seconds: float, *, copied: bool = False) -> bool:
         self._note("complete", job.key)
         return True
 
     def fail(self, job: Job, reason: Any, blame: object, **_: object) -> bool:
         self._note("fail", f"{job.key} {reason.code}")
-        return True
+        return self.counts
 
     def release(self, job: Job, how: str) -> bool:
         self._note("release", f"{job.key} {how}")
@@ -73,7 +76,7 @@ class FakePipeline:
 def job(kind: StepKind) -> Job:
     return Job(
         step_id="s", key=kind.value, kind=kind, asset="a", tenant="t", fence=1, recipe="r",
-        source=SourceRef(key="k", size=1), profile=load_profile("default"), policy=load_policy("development"),
+        source=SourceRef(key="k", size=1), profile=load_profile("fast"), policy=load_policy("development"),
     )  # fmt: skip
 
 
@@ -119,6 +122,17 @@ async def test_where_no_child_can_be_started_the_step_is_given_back_unharmed(tmp
 async def test_a_result_that_the_catalog_cannot_take_is_a_failed_attempt(tmp_path: Path) -> None:
     pipeline = FakePipeline(job(StepKind.VERDICT), complete=TypeError("no effect is defined"))
     await work(pipeline, tmp_path, lambda: "fail verdict internal" in pipeline.diary)
+
+
+@pytest.mark.parametrize("counts", [True, False])
+async def test_what_fails_because_its_asset_is_gone_is_no_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, counts: bool
+) -> None:
+    caplog.set_level(logging.INFO, "rushes")
+    pipeline = FakePipeline(job(StepKind.VERDICT), complete=TypeError("no effect is defined"))
+    pipeline.counts = counts
+    await work(pipeline, tmp_path, lambda: any(entry.startswith("fail") for entry in pipeline.diary))
+    assert [entry.levelname for entry in caplog.records if entry.message == "step failed"] == ["ERROR"] * counts
 
 
 async def test_a_result_waits_for_a_catalog_that_is_away(tmp_path: Path) -> None:

@@ -1,0 +1,26 @@
+"""A result that is there already: its objects are copied below this attempt's own place, by the store itself where it can."""
+
+from __future__ import annotations
+
+from rushes.engine.job import Job
+from rushes.engine.work import moved, moved_key, objects
+from rushes.model import Result
+from rushes.storage.store import StoreError
+from rushes.storage.workspace import Workspace
+
+
+def copied(job: Job, workspace: Workspace) -> Result | None:
+    """The twin's result as this job's own. None where there is no twin, or where an object of it is gone or is not what the
+    result says: then the work is done, over whatever was copied."""
+    if job.twin is None:
+        return None
+    place = (job.asset, job.recipe, job.fence)
+    result = moved(job.twin.result, place)
+    if result is None:
+        return None
+    wanted = list(objects(job.twin.result))
+    try:
+        sizes = workspace.copy_all([(key, moved_key(key, place)) for key, _ in wanted])
+    except (StoreError, OSError, ValueError):
+        return None
+    return result if all(size in (None, found) for (_, size), found in zip(wanted, sizes, strict=True)) else None
