@@ -22,7 +22,7 @@ from rushes.ingest.importing import Done, Importer, Site, Stopped, looks_like_vi
 from rushes.ingest.manifest import Entry, ManifestError, parse_manifest
 from rushes.ingest.open import open_upload_store
 from rushes.ingest.rate import Rate
-from rushes.settings import Settings, SettingsError
+from rushes.settings import Settings, SettingsError, load_profile
 from rushes.storage.open import open_store
 from rushes.storage.store import StoreError
 from rushes.workers.doorbell import open_doorbell
@@ -41,6 +41,8 @@ class Order:
     at_once: int = 4
     everything: bool = False
     """Also what does not look like a video by its name."""
+    profile: str = ""
+    """Of the assets; empty: that of the settings. A manifest may say another for each."""
 
 
 @dataclass(frozen=True)
@@ -111,11 +113,13 @@ def run(order: Order, settings: Settings, console: Console, *, dry_run: bool = F
     """Raises SettingsError for what is wrong with the order, StoreError where the source cannot be listed."""
     collection = open_collection(order.source)
     entries = _entries(order.manifest)
+    for profile in {order.profile, *(entry.profile for entry in entries or ())} - {""}:
+        load_profile(profile)
     store = wiring.open_catalog(settings, open_doorbell(settings))
     try:
         uploads = open_upload_store(settings, alone=False)
         site = Site(Catalog(store), open_store(settings.storage), uploads, settings, SystemClock())
-        importer = Importer(site, collection, order.tenant, order.rate)
+        importer = Importer(site, collection, order.tenant, order.rate, profile=order.profile)
 
         def candidates() -> Iterator[Candidate]:
             return _candidates(collection, entries, everything=order.everything)

@@ -14,11 +14,12 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from rushes import logs
+from rushes import encoding, logs
 from rushes.catalog.database import DatabaseUnavailable
 from rushes.client import Client
 from rushes.console import StepBars, as_json, stderr
-from rushes.errors import RushesError
+from rushes.encoding import LOCAL, ClipOption, JsonOption, ServerOption, TokenOption, parse_clip, said_of
+from rushes.errors import Refused, RushesError
 from rushes.settings import Settings, SettingsError, load_settings
 from rushes.states import Pool
 from rushes.storage.store import StoreError
@@ -30,14 +31,12 @@ app = typer.Typer(
 )  # fmt: skip
 models = typer.Typer(no_args_is_help=True, help="Models for speech recognition.")
 app.add_typer(models, name="models")
+app.add_typer(encoding.watermarks, name="watermarks")
+app.command(epilog="Example: rushes encode 01hzy... --profile quality")(encoding.encode)
 
-ServerOption = Annotated[str, typer.Option(help="Address of the server.", envvar="RUSHES_SERVER")]
-TokenOption = Annotated[str | None, typer.Option(help="API key.", envvar="RUSHES_TOKEN")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output on standard output.")]
 DataOption = Annotated[Path | None, typer.Option(help="Directory of the embedded stack.")]
 SlotsOption = Annotated[int | None, typer.Option(help="Heavy steps at a time; 0 chooses by the cores.")]
 PortOption = Annotated[int, typer.Option(min=1, max=65535)]
-LOCAL = "http://127.0.0.1:8000"
 
 
 @app.command(epilog="Example: rushes up --port 9000 --data /var/lib/rushes")
@@ -82,15 +81,19 @@ def _pools(names: str) -> tuple[Pool, ...]:
 
 
 @app.command(epilog="Example: rushes transcode clip.mov -o out && ls out/master.m3u8")
-def transcode(
+def transcode(  # noqa: PLR0913 - each is an option of the command
     file: Annotated[Path, typer.Argument(help="The video.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Directory for the stream.")],
     json_output: JsonOption = False,
     profile: Annotated[str | None, typer.Option(help="Name of a profile, or a file.")] = None,
     policy: Annotated[str | None, typer.Option(help="Name of a policy, or a file.")] = None,
+    clip: ClipOption = "",
+    watermark: Annotated[
+        str, typer.Option(help="A picture to lay on it: logo.png, or logo.png,position=top-left,size=0.2,opacity=0.5.")
+    ] = "",
 ) -> None:
     """Take one file through the whole pipeline, without a server."""
-    from rushes.oneshot import record
+    from rushes.oneshot import Extras, record
     from rushes.oneshot import transcode as run
 
     if not file.is_file():
@@ -99,7 +102,10 @@ def transcode(
     with tempfile.TemporaryDirectory(prefix="rushes-", dir=_work_parent(out)) as work, StepBars(console) as bars:
         settings = _settings(data=Path(work), profile=profile, policy=policy)
         logs.configure(settings.log_format, logging.ERROR)  # the bars tell the rest
-        done = run(file, out, settings, bars.show)
+        try:
+            done = run(file, out, settings, bars.show, Extras(parse_clip(clip), watermark))
+        except Refused as error:
+            raise typer.BadParameter(error.message) from error
     line = record(done)
     (out / "asset.json").write_text(line + "\n", encoding="utf-8")
     if done.asset.reason:
@@ -113,12 +119,15 @@ def transcode(
 
 def _work_parent(out: Path) -> Path:
     """Work beside the output, so that large files move instead of being copied across file systems."""
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise typer.BadParameter(f"{out} is no directory, and cannot become one.") from error
     return out.absolute().parent
 
 
 @app.command(epilog="Example: rushes push *.mp4 --wait published")
-def push(
+def push(  # noqa: PLR0913 - each is an option of the command
     files: Annotated[list[Path], typer.Argument(help="Videos to upload, or directories of them.")],
     server: ServerOption = LOCAL,
     token: TokenOption = None,
@@ -126,6 +135,12 @@ def push(
     parallel: Annotated[
         int | None, typer.Option(min=1, max=16, help="Parts of a file at once. [4 from 64 MiB]")
     ] = None,
+    profile: Annotated[str, typer.Option(help="Name of a profile of the server.")] = "",
+    clip: ClipOption = "",
+    watermark: Annotated[
+        str,
+        typer.Option(help="Name of a watermark (`rushes watermarks`), or name,position=top-left,size=0.2,opacity=0.5."),
+    ] = "",
     json_output: JsonOption = False,
 ) -> None:
     """Upload with progress; run again after a cut it resumes. Then show the steps until the asset is `--wait`."""
@@ -133,8 +148,16 @@ def push(
 
     if wait not in ("uploaded", "playable", "ready", "published"):
         raise typer.BadParameter("--wait is one of uploaded, playable, ready, published.")
+    said = said_of(profile, clip, watermark)
     code = run(
-        files, server=server, token=token, wait=wait, json_output=json_output, console=stderr(), parallel=parallel
+        files,
+        server=server,
+        token=token,
+        wait=wait,
+        json_output=json_output,
+        console=stderr(),
+        parallel=parallel,
+        said=said,
     )
     raise typer.Exit(code)
 
@@ -267,12 +290,15 @@ def audit(
 def import_(  # noqa: PLR0913 - each is an option of the command
     source: Annotated[str, typer.Argument(help="s3://bucket/prefix?endpoint_url=..., or a directory.")],
     manifest: Annotated[
-        Path | None, typer.Option(help="CSV or JSON lines: path, title, tenant, external_id, metadata.")
+        Path | None, typer.Option(help="CSV or JSON lines: path, title, tenant, external_id, profile, metadata.")
     ] = None,
     tenant: Annotated[str, typer.Option(help="Whose assets they become.")] = "default",
     rate: Annotated[str | None, typer.Option(help="At most so much: 30/min (files), 20MB/s (bytes).")] = None,
     at_once: Annotated[int, typer.Option(min=1, max=64, help="Files at a time.")] = 4,
     everything: Annotated[bool, typer.Option("--all", help="Also files that are no videos by their names.")] = False,
+    profile: Annotated[
+        str, typer.Option(help="Name of a profile, or a file. A manifest may say another for each.")
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be imported, and do nothing.")] = False,
     data: DataOption = None,
     json_output: JsonOption = False,
@@ -285,7 +311,7 @@ def import_(  # noqa: PLR0913 - each is an option of the command
         pace = parse_rate(rate) if rate else None
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    order = Order(source, tenant, manifest, pace, at_once, everything)
+    order = Order(source, tenant, manifest, pace, at_once, everything, profile)
     report = run(order, _settings(data=data), stderr(), dry_run=dry_run)
     print(as_json(report.as_dict()) if json_output else "\n".join(report.lines()))
     raise typer.Exit(report.exit_code)

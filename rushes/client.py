@@ -17,10 +17,14 @@ class Client:
         self._http = httpx.Client(base_url=server, headers=headers, timeout=TIMEOUT)
         self._server = server
 
-    def call(self, method: str, path: str, **parameters: str | int) -> Any:  # noqa: ANN401 - JSON
-        """The JSON answer. Raises RushesError with the server's own code and sentence."""
+    def call(
+        self, method: str, path: str, *, body: bytes | dict[str, Any] | None = None, **parameters: str | int
+    ) -> Any:  # noqa: ANN401 - JSON
+        """The JSON answer. `body`: bytes, or what is sent as JSON. Raises RushesError with the server's own code and
+        sentence."""
+        content, json = (body, None) if isinstance(body, bytes) else (None, body)
         try:
-            response = self._http.request(method, path, params=parameters or None)
+            response = self._http.request(method, path, params=parameters or None, content=content, json=json)
         except httpx.HTTPError as error:
             raise RushesError(
                 "server_unreachable", f"{self._server} does not answer ({error}). Is `rushes up` running?"

@@ -14,10 +14,12 @@ from rushes.catalog.catalog import Catalog
 from rushes.catalog.change import Store
 from rushes.catalog.records import Upload
 from rushes.clock import SystemClock
-from rushes.errors import OPERATOR_REASONS
+from rushes.errors import OPERATOR_REASONS, Refused
 from rushes.facts import SourceRef
+from rushes.ingest.watermarks import Watermarks
 from rushes.keys import new_id, source_key
 from rushes.model import Asset, StepView
+from rushes.options import Clip, Options, parse_mark
 from rushes.settings import Settings
 from rushes.states import AssetState, Pool, Publication
 from rushes.storage.local import LocalStore
@@ -25,6 +27,9 @@ from rushes.workers.doorbell import MemoryDoorbell
 from rushes.workers.worker import Worker
 
 TENANT = "default"
+UNSEEN = -1
+"""Priority: nothing is played before everything is there, so no first look is made."""
+_MARK = "watermark"
 Watch = Callable[[list[StepView]], None]
 
 
@@ -42,7 +47,16 @@ class Finished:
         return 3 if self.asset.publication in (Publication.HELD, Publication.BLOCKED) else 0
 
 
-def transcode(file: Path, out: Path, settings: Settings, watch: Watch) -> Finished:
+@dataclass(frozen=True)
+class Extras:
+    """What is asked for beyond the profile."""
+
+    clip: Clip | None = None
+    watermark: str = ""
+    """`logo.png`, or `logo.png,position=top-left,size=0.2`."""
+
+
+def transcode(file: Path, out: Path, settings: Settings, watch: Watch, extras: Extras | None = None) -> Finished:
     """Take `file` through every step in a private stack below `settings.data`, then lay its stream out in `out`.
 
     `watch` is called a few times a second with the steps.
@@ -50,7 +64,7 @@ def transcode(file: Path, out: Path, settings: Settings, watch: Watch) -> Finish
     bell = MemoryDoorbell()
     store = wiring.open_catalog(settings, bell)
     catalog = Catalog(store)
-    asset = _ingest(file, catalog, settings)
+    asset = _ingest(file, catalog, settings, _options(settings, extras or Extras()))
     asyncio.run(_work(settings, store, bell, lambda: _finished(catalog, asset.id, watch)))
     done = Finished(catalog.asset(asset.id), catalog.steps(asset.id), catalog.cost(asset.id))
     if done.asset.state is AssetState.READY:
@@ -59,11 +73,27 @@ def transcode(file: Path, out: Path, settings: Settings, watch: Watch) -> Finish
     return done
 
 
-def _ingest(file: Path, catalog: Catalog, settings: Settings) -> Asset:
+def _options(settings: Settings, extras: Extras) -> Options:
+    """A watermark is taken into the private store first, as a server would. Raises Refused for what is no picture."""
+    if not extras.watermark:
+        return Options(clip=extras.clip)
+    path, _, placement = extras.watermark.partition(",")
+    mark = parse_mark(",".join([_MARK, *([placement] if placement else [])]))
+    marks = Watermarks(LocalStore(Path(settings.storage.removeprefix("file://"))), wiring.tool_settings(settings))
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise Refused("watermark_not_found", f"{path}: {error.strerror}.") from error
+    marks.put(TENANT, _MARK, data)
+    return marks.resolve(TENANT, extras.clip, mark)
+
+
+def _ingest(file: Path, catalog: Catalog, settings: Settings, options: Options) -> Asset:
     now = SystemClock().now()
     asset = Asset(
-        id=new_id(now), tenant=TENANT, title=file.stem, created_at=now, profile=settings.profile, policy=settings.policy
-    )
+        id=new_id(now), tenant=TENANT, title=file.stem, created_at=now, profile=settings.profile, policy=settings.policy,
+        options=options, priority=UNSEEN,
+    )  # fmt: skip
     upload = Upload(
         id=new_id(now), asset=asset.id, tenant=TENANT, length=file.stat().st_size, created_at=now, expires_at=now + 3600
     )

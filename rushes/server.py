@@ -19,7 +19,7 @@ from fastapi import APIRouter, FastAPI
 
 from rushes import wiring
 from rushes.api import direct as direct_routes
-from rushes.api import pull
+from rushes.api import pull, watermarks
 from rushes.api.app import create_app
 from rushes.api.auth import tenant_of
 from rushes.api.services import Services
@@ -36,6 +36,7 @@ from rushes.ingest.open import open_upload_locks, open_upload_store
 from rushes.ingest.pulls import Pulls
 from rushes.ingest.revoking import end_upload
 from rushes.ingest.uploads import Uploads
+from rushes.ingest.watermarks import Watermarks
 from rushes.quotas import load_quotas
 from rushes.settings import Settings, SettingsError
 from rushes.states import Pool
@@ -159,10 +160,16 @@ def web_app(settings: Settings) -> FastAPI:
         holds=open_upload_locks(settings, catalog),
     )
     lifetime = APIRouter(lifespan=_recovering(ingest))
-    pulls = Pulls(catalog, settings, ingest.quotas, ingest.gauges, clock)
-    doors = (routes.router(ingest), pull.router(pulls.begin), direct_routes.router(Direct(ingest), ingest.call))
+    pulls = Pulls(catalog, settings, ingest.quotas, ingest.gauges, ingest.watermarks, clock)
+    marks = Watermarks(objects, wiring.tool_settings(settings))
+    doors = (
+        routes.router(ingest),
+        pull.router(pulls.begin),
+        direct_routes.router(Direct(ingest), ingest.call),
+        watermarks.router(marks, ingest.work_through),
+    )
     app = create_app(
-        Services(settings, catalog, objects, clock, partial(end_upload, Uploads(ingest))),
+        Services(settings, catalog, objects, clock, partial(end_upload, Uploads(ingest)), marks.resolve),
         (*doors, pages.router(pages.origin_of(settings.public_url)), lifetime),
     )
     app.state.metrics.registry.register(ingest.tally)

@@ -23,13 +23,16 @@ class Stack:
     """`rushes up` in processes of its own, on `data`; may be killed and started again on the same data and port."""
 
     def __init__(self, data: Path, **settings: str) -> None:
-        """`settings` are those of the environment, without `RUSHES_`: `policy="strict"`."""
+        """`settings` are those of the environment, without `RUSHES_`: `policy="strict"`. The profile is `fast`, the quickest,
+        unless they name another."""
         self.data = data
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data.parent / f"{data.name}.log"
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("RUSHES_")}
-        self._environment |= {f"RUSHES_{name.upper()}": value for name, value in settings.items()}
+        self._environment |= {
+            f"RUSHES_{name.upper()}": value for name, value in {"profile": "fast", **settings}.items()
+        }
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, wait: bool = True) -> None:

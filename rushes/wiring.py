@@ -33,7 +33,9 @@ def tool_settings(settings: Settings) -> ToolSettings:
     return ToolSettings(
         ffmpeg=settings.ffmpeg,
         sandbox=settings.sandbox,
-        limits=Limits(memory=settings.step_memory, wall=settings.step_wall, stall=settings.step_stall),
+        limits=Limits(
+            memory=settings.step_memory, wall=settings.step_wall, stall=settings.step_stall, cpu=settings.step_cpu
+        ),
         whisper_model=settings.whisper_model,
         speech_draft=settings.speech_draft,
         pull=pull_settings(settings),

@@ -22,6 +22,7 @@ from rushes.errors import Refused
 from rushes.keys import is_id
 from rushes.model import Asset
 from rushes.packaging.takedown import unpublish
+from rushes.settings import load_profile
 from rushes.states import Action, AssetState
 from rushes.text import one_line
 
@@ -35,6 +36,12 @@ class Decision(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     action: Action
+
+
+class EncodeRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    profile: str = Field(min_length=1, max_length=64, description="Name of a profile")
 
 
 class AssetChange(BaseModel):
@@ -114,6 +121,35 @@ async def cancel(request: Request, services: WithServices, tenant: Tenant, asset
     return await _acted(request, services, tenant, asset, services.catalog.cancel)
 
 
+@router.post("/{asset}/encodes", status_code=202, response_model=AssetView, summary="Encode again, by another profile")
+async def encode(
+    request: Request, services: WithServices, tenant: Tenant, asset: AssetId, wanted: EncodeRequest
+) -> Response:
+    """A new build is made from the original beside the one that plays, and replaces it when all of it is there. While one by
+    this profile is under way, asking again changes nothing. 409 `not_ready`, `source_deleted` where the original is gone,
+    `encode_under_way` while one by another profile is made, `too_many_encodes`. `encodes` of the answer tells its number and
+    state."""
+
+    def act(identity: str) -> Asset:
+        request.app.state.quotas.check_names(tenant, services.settings, profile=wanted.profile)
+        return services.catalog.encode(identity, load_profile(wanted.profile), services.settings.max_encodes)
+
+    return await _acted(request, services, tenant, asset, act, status=202)
+
+
+@router.delete("/{asset}/encodes/{number}", response_model=AssetView, summary="Give an encode up")
+async def cancel_encode(
+    request: Request, services: WithServices, tenant: Tenant, asset: AssetId, number: Annotated[int, Path(ge=2)]
+) -> Response:
+    """What is left of it is not done; what plays stays, and the record says so. Where its build is being published at this
+    moment, that goes on. Again is harmless."""
+
+    def act(identity: str) -> Asset:
+        return services.catalog.cancel_encode(identity, number)
+
+    return await _acted(request, services, tenant, asset, act)
+
+
 @router.post("/{asset}/verdict", response_model=AssetView, summary="Decide over the policy")
 async def decide(
     request: Request, services: WithServices, tenant: Tenant, asset: AssetId, wanted: Decision
@@ -139,20 +175,26 @@ async def why(services: WithServices, tenant: Tenant, asset: AssetId) -> Why:
 
 
 async def _acted(
-    request: Request, services: WithServices, tenant: str, asset: str, act: Callable[[str], Asset]
+    request: Request,
+    services: WithServices,
+    tenant: str,
+    asset: str,
+    act: Callable[[str], Asset],
+    *,
+    status: int = 200,
 ) -> Response:
     def do() -> AssetView:
         act(owned(services.catalog, tenant, asset).id)
         return render(request, load(services.catalog, asset))
 
-    return _fresh(request, await asyncio.to_thread(do))
+    return _fresh(request, await asyncio.to_thread(do), status)
 
 
-def _fresh(request: Request, view: View) -> Response:
+def _fresh(request: Request, view: View, status: int = 200) -> Response:
     """JSON with a strong tag of its very bytes, or 304. Always to be asked for again: it changes while work goes on."""
     body = view.model_dump_json().encode()
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
     if request.method == "GET" and matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
+    return Response(body, status, media_type="application/json", headers=headers)

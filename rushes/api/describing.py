@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rushes.options import ClipField, MarkField
 from rushes.text import one_line
 
 TITLE, KEY, VALUE = 500, 64, 1024
@@ -25,6 +26,12 @@ class Described(BaseModel):
 
     title: str = Field(default="", max_length=TITLE, description="Empty: the file's name")
     metadata: dict[Key, Value] = Field(default_factory=dict, max_length=50)
+
+    profile: str = Field(default="", max_length=64, description="Empty: the server's own")
+    clip: ClipField = Field(default=None, description="The stretch of the file that is delivered, in seconds")
+    watermark: MarkField = Field(
+        default=None, description="Laid on the picture: the name it was stored under, and where"
+    )
 
     def cleaned(self) -> dict[str, Any]:
         """All fields of the request."""

@@ -22,6 +22,8 @@ class WorkerView(BaseModel):
     id: str
     pools: tuple[str, ...]
     slots: int
+    sandbox: str
+    """How it shuts in the tools that open uploads: `bwrap`, `landlock`, `rlimits`, `off`."""
     started_at: str
     seen_at: str
     steps: tuple[str, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections.abc import Iterator
 from typing import Any
 
@@ -79,6 +80,11 @@ def _of_counts(counts: Counts) -> Iterator[Metric]:
     attempts = [([kind, outcome], float(number)) for kind, outcome, number in counts.attempts]
     labels = ["kind", "outcome"]
     yield _family(CounterMetricFamily, "rushes_step_attempts", "Attempts that ended", labels, attempts)
+    copied = [([kind], float(number)) for kind, number, _ in counts.avoided]
+    text = "Steps whose results were copied, because the same work had been done before"
+    yield _family(CounterMetricFamily, "rushes_steps_avoided", text, ["kind"], copied)
+    saved = [([kind], seconds) for kind, _, seconds in counts.avoided]
+    yield _family(CounterMetricFamily, "rushes_avoided_cpu_seconds", "CPU seconds saved by it", ["kind"], saved)
 
 
 def _of_fleet(fleet: Fleet) -> Iterator[Metric]:
@@ -93,3 +99,7 @@ def _of_fleet(fleet: Fleet) -> Iterator[Metric]:
     slots = [(["busy"], float(busy)), (["free"], float(max(0, total - busy)))]
     yield _family(gauge, "rushes_worker_slots", "Slots of the workers that are alive", ["state"], slots)
     yield _family(gauge, "rushes_workers", "Workers that are alive", [], [([], float(len(fleet.workers)))])
+    modes = Tally(worker.sandbox or "none" for worker in fleet.workers)
+    text = "Workers that are alive, by how they shut in the tools that open uploads"
+    rows = [([mode], float(number)) for mode, number in sorted(modes.items())]
+    yield _family(gauge, "rushes_worker_sandbox", text, ["mode"], rows)

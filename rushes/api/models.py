@@ -10,8 +10,10 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from rushes.api.origins import serialized_origin
-from rushes.model import CoverageEntry, Label, Partial, Verdict
+from rushes.model import CoverageEntry, Label, Loudness, Partial, Verdict
 from rushes.noun import Reason
+from rushes.options import Clip, ClipField, MarkField, Placement
+from rushes.plan import Receipt
 from rushes.states import AssetState, Publication, StepKind, StepState, TicketState
 
 
@@ -39,12 +41,58 @@ class SourceView(View):
     video_profile: str | None = None
     bit_depth: int | None = None
     hdr: str | None = Field(default=None, description="`pq`, `hlg`, or none")
+    hdr_format: str | None = Field(default=None, description="hdr10, hdr10+, hlg, dolby-vision")
+    dolby_vision: int | None = Field(default=None, description="Its profile")
     interlaced: bool | None = None
+    field_order: str | None = Field(default=None, description="`tff`, `bff`: which lines come first")
+    declared_duration: float | None = Field(default=None, description="What the container says, believed or not")
+    provenance: dict[str, str] = Field(
+        default_factory=dict, description="Where facts of the video come from, by their names"
+    )
+    personal: tuple[str, ...] = Field(
+        default=(), description="Kinds of personal metadata in the file; none is in an output"
+    )
     audio_codec: str | None = None
     audio_channels: int | None = None
     audio_sample_rate: int | None = None
     streams: int | None = None
     warnings: tuple[str, ...] = ()
+
+
+class WatermarkView(Placement):
+    """What is laid on the picture, and where. Sizes are shares of the picture's."""
+
+    name: str
+
+
+class OptionsView(View):
+    """What was asked for when the asset was created, beyond its profile."""
+
+    clip: Clip | None = None
+    watermark: WatermarkView | None = None
+
+
+class EncodeView(View):
+    """An encode after the first."""
+
+    number: int
+    profile: str
+    state: str = Field(description="waiting, running, done, failed, cancelled")
+    requested_at: str
+
+
+class AnalysisView(View):
+    """What the ladder was made from."""
+
+    features: dict[str, float] = Field(description="Measured of the content")
+    receipts: tuple[Receipt, ...] = Field(description="Why each rendition is what it is: trials, prediction, reason")
+
+
+class CostView(View):
+    cpu_seconds: float = Field(default=0.0, description="Of all attempts, wasted ones too")
+    avoided_cpu_seconds: float = Field(default=0.0, description="What copied results would have cost")
+    bytes_stored: float = Field(default=0.0, description="Of the source and the newest build")
+    by_kind: dict[str, float] = Field(default_factory=dict, description="CPU seconds by kind of step")
 
 
 class EarlyView(View):
@@ -63,7 +111,7 @@ class PrivatePlayback(View):
     """What the asset's owner may watch before, or without, publication. The addresses are secrets."""
 
     hls: str
-    dash: str
+    dash: str | None = Field(description="Null while a first look grows, which has no DASH manifest")
     poster: str | None
     storyboard: str | None
     expires: str
@@ -73,7 +121,8 @@ class Playback(View):
     """Public addresses; null while the asset is not published."""
 
     hls: str | None = None
-    dash: str | None = None
+    dash: str | None = Field(default=None, description="Null too while a first look plays, which has no DASH manifest")
+    mp4: str | None = Field(default=None, description="One file, to download or to play where nothing else can be")
     poster: str | None = None
     storyboard: str | None = Field(default=None, description="WebVTT that names tiles of the sprite")
     preview: str | None = None
@@ -89,6 +138,8 @@ class RenditionView(View):
     bitrate: int = Field(description="Average of the whole track")
     peak_bitrate: int = Field(description="Highest rate of any stretch of 0.5 to 1.5 target durations")
     segments: int
+    vmaf: float | None = Field(default=None, description="As measured after the encode; as predicted where it was not")
+    hdr: str | None = Field(default=None, description="`pq`, `hlg`, or none")
 
 
 class TrackView(View):
@@ -99,6 +150,7 @@ class TrackView(View):
     channels: int | None = None
     kind: str = Field(description="main, alternate, captions")
     duration: float
+    loudness: Loudness | None = Field(default=None, description="Of sound that was measured")
     url: str | None = Field(description="Media playlist; null while the asset is not published")
 
 
@@ -122,6 +174,7 @@ class StepJson(View):
     started_at: str | None
     finished_at: str | None
     cpu_seconds: float = Field(description="Of all attempts")
+    avoided_cpu_seconds: float = Field(default=0.0, description="What it would have cost, had it not been done before")
     reason: Reason | None
 
 
@@ -141,8 +194,10 @@ class AssetView(View):
     ready_at: str | None
     published_at: str | None
     deleted_at: str | None
-    profile: str
+    profile: str = Field(description="What its newest complete build was made by")
     policy: str
+    options: OptionsView
+    encodes: tuple[EncodeView, ...] = Field(description="Those asked for after the first, oldest first")
     duration: float | None
     early: EarlyView | None = Field(
         default=None, description="Known while it is still uploaded; null from the probe on"
@@ -158,9 +213,10 @@ class AssetView(View):
     coverage: tuple[CoverageEntry, ...]
     verdict: Verdict | None
     transcript: TranscriptView | None
+    analysis: AnalysisView | None = Field(description="Null where the profile aims at no quality")
     notes: tuple[Reason, ...] = Field(description="Optional parts that are missing, and why")
     steps: tuple[StepJson, ...]
-    cost: dict[str, float]
+    cost: CostView
     revision: int
 
 
@@ -213,6 +269,10 @@ class UploadAddress(BaseModel):
     )
     profile: str | None = Field(default=None, max_length=255)
     policy: str | None = Field(default=None, max_length=255)
+    clip: ClipField = Field(default=None, description="The stretch of the upload that is delivered")
+    watermark: MarkField = Field(
+        default=None, description="Laid on the picture: the name it was stored under, and where"
+    )
 
     @field_validator("cors_origin")
     @classmethod
@@ -261,6 +321,7 @@ class TicketView(View):
     metadata: dict[str, str]
     profile: str | None
     policy: str | None
+    options: OptionsView
     asset: str | None = Field(description="The first asset that came of it, else the one that is being uploaded")
     uploads: tuple[TicketUploadView, ...]
     reason: Reason | None = Field(description="Why nothing came of it")

@@ -35,7 +35,6 @@ class PullRequest(Described):
     """What to fetch."""
 
     url: str = Field(max_length=8192, description="https address of the file; its queries are kept, and never shown")
-    profile: str = Field(default="", max_length=64, description="Empty: the server's own")
     policy: str = Field(default="", max_length=64, description="Empty: the server's own")
 
 

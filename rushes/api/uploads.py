@@ -17,6 +17,7 @@ from rushes.api.models import Page, TicketLimits, TicketUploadView, TicketView, 
 from rushes.api.problems import RESPONSES
 from rushes.api.records import base_url
 from rushes.api.services import Services, WithServices
+from rushes.api.views import options_view
 from rushes.catalog.catalog import Catalog
 from rushes.catalog.records import Ticket, TicketUpload, UploadLimits
 from rushes.catalog.tickets import state_of
@@ -44,7 +45,7 @@ async def create(
 ) -> Response:
     """The address is told here only. With an `Idempotency-Key`, the same request again gives the same answer."""
     secret: bytes = request.app.state.preview_secret
-    ticket = _ticket(services, tenant, wanted, request.app.state.quotas)
+    ticket = await asyncio.to_thread(_ticket, services, tenant, wanted, request.app.state.quotas)
     ticket = ticket.model_copy(update={"secret": digest_of(_token(secret, ticket.id))})
     asked = hashlib.sha256(json.dumps(wanted.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
@@ -144,6 +145,7 @@ def _ticket(services: Services, tenant: str, wanted: UploadAddress, quotas: Quot
         metadata={one_line(key, 64): one_line(value, 1024) for key, value in wanted.metadata.items()},
         profile=wanted.profile or "",
         policy=wanted.policy or "",
+        options=services.options(tenant, wanted.clip, wanted.watermark),
         created_at=now,
         expires_at=now + wanted.expires_in,
     )
@@ -174,6 +176,7 @@ def _view(services: Services, ticket: Ticket, url: str | None = None) -> TicketV
         metadata=ticket.metadata,
         profile=ticket.profile or None,
         policy=ticket.policy or None,
+        options=options_view(ticket.options),
         asset=_asset(made),
         uploads=tuple(_made(upload) for upload in made),
         reason=failed[-1].reason if failed and state in (TicketState.ERRORED, TicketState.TIMED_OUT) else None,

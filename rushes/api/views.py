@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rushes.api.models import (
+    AnalysisView,
     AssetView,
+    EncodeView,
+    OptionsView,
     Playback,
     PrivatePlayback,
     RenditionView,
@@ -16,11 +19,15 @@ from rushes.api.models import (
     TranscriptView,
 )
 from rushes.clock import rfc3339
+from rushes.engine.rounds import round_of
 from rushes.facts import SourceFacts, SourceRef
 from rushes.keys import build_prefix, pointer_key
-from rushes.model import Asset, StepView, Track
+from rushes.model import AnalysisResult, Asset, Encode, StepView, Track
+from rushes.options import Options
 from rushes.packaging.bitrate import target_duration, track_average, track_peak
 from rushes.packaging.playlist import playlist_name
+from rushes.plan import Receipt
+from rushes.states import StepState
 
 Link = Callable[[str], str]
 """The address of an object, by its key."""
@@ -58,6 +65,7 @@ def asset_view(
     private: PrivatePlayback | None = None,
 ) -> AssetView:
     public = link if asset.publication.is_public else None
+    found = tuple(steps)
     kept = {"id", "tenant", "title", "metadata", "state", "publication", "reason", "profile", "policy", "partial"}
     kept |= {"build", "published_build", "labels", "coverage", "verdict", "notes", "revision"}
     moments = ("created_at", "uploaded_at", "playable_at", "ready_at", "published_at", "deleted_at")
@@ -68,14 +76,53 @@ def asset_view(
             "duration": duration(asset),
             "early": asset.early.model_dump() if asset.early and asset.facts is None else None,
             "source": source_view(asset.source, asset.facts) if asset.source else None,
+            "options": options_view(asset.options),
+            "encodes": tuple(encode_view(encode, found) for encode in asset.encodes),
             "playback": playback(asset, public, private),
-            "renditions": renditions(asset.tracks),
+            "analysis": analysis_view(asset.analysis),
+            "renditions": renditions(asset.tracks, asset.analysis),
             "tracks": tuple(track_view(asset, track, public) for track in asset.tracks),
             "transcript": transcript(asset, public),
-            "steps": tuple(step_json(step) for step in steps),
-            "cost": dict(cost),
+            "steps": tuple(step_json(step) for step in found),
+            "cost": {**cost, "by_kind": cpu_by_kind(found)},
         }
     )
+
+
+def options_view(options: Options) -> OptionsView:
+    mark = options.watermark
+    shown = mark.model_dump(exclude={"key", "width", "height"}) if mark else None
+    return OptionsView.model_validate({"clip": options.clip, "watermark": shown})
+
+
+def encode_view(encode: Encode, steps: Sequence[StepView]) -> EncodeView:
+    """Its state is that of its steps: done once the last of them is, and before that, where its build is not the asset's yet,
+    cancelled as soon as one is, failed with one that it cannot do without."""
+    own = [step for step in steps if round_of(step.key) == encode.number]
+    states = {step.state for step in own}
+    if not encode.build and any(step.required and step.state is StepState.FAILED for step in own):
+        state = "failed"
+    elif not encode.build and StepState.CANCELLED in states:
+        state = "cancelled"
+    elif all(state.is_final for state in states):
+        state = "done"
+    else:
+        state = "running" if states & {StepState.RUNNING, StepState.DONE} else "waiting"
+    return EncodeView(
+        number=encode.number, profile=encode.profile, state=state, requested_at=rfc3339(encode.requested_at)
+    )
+
+
+def analysis_view(analysis: AnalysisResult | None) -> AnalysisView | None:
+    return AnalysisView(features=analysis.features, receipts=analysis.receipts) if analysis else None
+
+
+def cpu_by_kind(steps: Sequence[StepView]) -> dict[str, float]:
+    """CPU seconds of those kinds of steps that took any."""
+    used: dict[str, float] = {}
+    for step in steps:
+        used[step.kind.value] = used.get(step.kind.value, 0.0) + step.cpu_seconds
+    return {kind: round(seconds, 3) for kind, seconds in sorted(used.items()) if seconds}
 
 
 def moment(seconds: float | None) -> str | None:
@@ -85,7 +132,16 @@ def moment(seconds: float | None) -> str | None:
 def source_view(source: SourceRef, facts: SourceFacts | None) -> SourceView:
     fields: dict[str, object] = {name: getattr(source, name) for name in ("filename", "size", "version", "sha256")}
     if facts:
-        same = ("container", "duration", "bitrate", "streams", "warnings")
+        same = (
+            "container",
+            "duration",
+            "declared_duration",
+            "bitrate",
+            "streams",
+            "warnings",
+            "provenance",
+            "personal",
+        )
         fields |= {name: getattr(facts, name) for name in same} | _video(facts) | _audio(facts)
     return SourceView.model_validate(fields)
 
@@ -95,8 +151,9 @@ def _video(facts: SourceFacts) -> dict[str, object]:
     if video is None:
         return {}
     same = ("width", "height", "rotation", "vfr", "frames", "bit_depth", "hdr", "interlaced")
+    newer = ("hdr_format", "dolby_vision", "field_order")
     width, height = video.display_size
-    return {name: getattr(video, name) for name in same} | {
+    return {name: getattr(video, name) for name in (*same, *newer)} | {
         "display_width": width,
         "display_height": height,
         "fps": round(float(video.fps), 3),
@@ -117,7 +174,8 @@ def playback(asset: Asset, public: Link | None, private: PrivatePlayback | None)
         return Playback(private=private)
     return Playback(
         hls=public(pointer_key(asset.id, "master.m3u8")),
-        dash=public(pointer_key(asset.id, "manifest.mpd")),
+        dash=None if asset.published_build == asset.growing else public(pointer_key(asset.id, "manifest.mpd")),
+        mp4=public(asset.download.key) if asset.download else None,
         poster=public(asset.poster.key) if asset.poster else None,
         storyboard=public(asset.storyboard.vtt_key) if asset.storyboard else None,
     )
@@ -130,20 +188,21 @@ def private_playback(asset: Asset, link: Link, expires: int) -> PrivatePlayback 
     build = build_prefix(asset.id, asset.build)
     return PrivatePlayback(
         hls=link(f"{build}master.m3u8"),
-        dash=link(f"{build}manifest.mpd"),
+        dash=None if asset.build == asset.growing else link(f"{build}manifest.mpd"),
         poster=link(asset.poster.key) if asset.poster else None,
         storyboard=link(asset.storyboard.vtt_key) if asset.storyboard else None,
         expires=rfc3339(expires),
     )
 
 
-def renditions(tracks: Sequence[Track]) -> tuple[RenditionView, ...]:
-    """The video tracks, with the rates that the manifests declare."""
+def renditions(tracks: Sequence[Track], analysis: AnalysisResult | None = None) -> tuple[RenditionView, ...]:
+    """The video tracks, with the rates that the manifests declare and the quality that the analysis tells."""
     target = target_duration(tracks)
-    return tuple(_rendition(track, target) for track in tracks if track.kind == "video")
+    receipts = {receipt.rung: receipt for receipt in (analysis.receipts if analysis else ())}
+    return tuple(_rendition(track, target, receipts.get(track.name)) for track in tracks if track.kind == "video")
 
 
-def _rendition(track: Track, target: int) -> RenditionView:
+def _rendition(track: Track, target: int, receipt: Receipt | None) -> RenditionView:
     return RenditionView(
         name=track.name,
         codec=track.codecs,
@@ -153,7 +212,16 @@ def _rendition(track: Track, target: int) -> RenditionView:
         bitrate=track_average(track),
         peak_bitrate=track_peak(track, target),
         segments=len(track.segments),
+        vmaf=_vmaf(track, receipt),
+        hdr=track.hdr,
     )
+
+
+def _vmaf(track: Track, receipt: Receipt | None) -> float | None:
+    """As it was measured after the encode; as it was predicted where it was not."""
+    predicted = receipt.predicted_vmaf if receipt else None
+    found = predicted if track.vmaf is None else track.vmaf
+    return None if found is None else round(found, 2)
 
 
 def track_view(asset: Asset, track: Track, public: Link | None) -> TrackView:
@@ -166,6 +234,7 @@ def track_view(asset: Asset, track: Track, public: Link | None) -> TrackView:
         channels=track.channels,
         kind=kind,
         duration=round(track.duration, 3),
+        loudness=track.loudness,
         url=public(f"{build_prefix(asset.id, asset.build)}{playlist_name(track)}") if public else None,
     )
 
@@ -193,6 +262,7 @@ def step_json(step: StepView) -> StepJson:
             "started_at": moment(step.started_at),
             "finished_at": moment(step.finished_at),
             "cpu_seconds": round(step.cpu_seconds, 3),
+            "avoided_cpu_seconds": round(step.avoided_cpu_seconds, 3),
         }
     )
 

@@ -15,6 +15,7 @@ from rushes.ingest.reservations import TicketSpent, check_declared, decide, may_
 from rushes.ingest.services import Services
 from rushes.keys import new_id
 from rushes.model import Asset
+from rushes.options import CLIP, asked
 from rushes.settings import Settings
 from rushes.text import one_line
 
@@ -34,6 +35,8 @@ def admit(services: Services, caller: Caller, creation: Creation) -> Admitted:
     Raises what `decide` raises, TypeRefused, OverLimit, and what is wrong with the parts of a joined one. Blocks.
     """
     upload, asset = mint(services.settings, caller, creation, services.clock.now())
+    if asset is not None:
+        asset = with_options(services, caller, asset)
     if upload.kind == "joined":
         if (earlier := services.catalog.same_joined(upload)) is not None:
             return Admitted(earlier, None, again=True)
@@ -51,6 +54,19 @@ def admit(services: Services, caller: Caller, creation: Creation) -> Admitted:
         if earlier is None:
             raise
         return Admitted(earlier, None, again=True)
+
+
+def with_options(services: Services, caller: Caller, asset: Asset) -> Asset:
+    """The asset with what its metadata asks for: profile, clip, watermark. By a one-time address only a clip, and that
+    only where the address has none: the rest is for the app's server to say. Raises Refused. Blocks."""
+    if caller.ticket is not None:
+        fixed = caller.ticket.options
+        clip = fixed.clip or asked({name: text for name, text in asset.metadata.items() if name in CLIP}).clip
+        return asset.model_copy(update={"options": fixed.model_copy(update={"clip": clip})})
+    wanted = asked(asset.metadata)
+    services.quotas.check_names(caller.tenant, services.settings, profile=wanted.profile)
+    options = services.watermarks.options(caller.tenant, wanted)
+    return asset.model_copy(update={"options": options, "profile": wanted.profile or asset.profile})
 
 
 def admissible(settings: Settings, caller: Caller, creation: Creation, now: float) -> tuple[Upload, Asset | None]:

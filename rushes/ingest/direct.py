@@ -35,6 +35,7 @@ from rushes.ingest.store import UploadMissing
 from rushes.keys import is_id, new_id
 from rushes.model import Asset
 from rushes.noun import Noun, Reason
+from rushes.options import Clip, Mark
 from rushes.states import AssetState
 from rushes.storage.bucket import Bucket, Part
 from rushes.storage.store import Headers, ObjectMissing
@@ -66,6 +67,9 @@ class Wanted(Noun):
     filename: str = ""
     title: str = ""
     metadata: dict[str, str] = Field(default_factory=dict)
+    profile: str = ""
+    clip: Clip | None = None
+    watermark: Mark | None = None
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,8 @@ class Direct:
 
     def _mint(self, tenant: str, wanted: Wanted) -> tuple[Upload, Asset]:
         settings, now = self._services.settings, self._services.clock.now()
+        services = self._services
+        services.quotas.check_names(tenant, settings, profile=wanted.profile)
         filename = one_line(wanted.filename.replace("\\", "/").rsplit("/", 1)[-1], MAX_NAME)
         asset = Asset(
             id=new_id(now),
@@ -212,8 +218,9 @@ class Direct:
             title=wanted.title or filename,
             metadata=wanted.metadata,
             created_at=now,
-            profile=settings.profile,
+            profile=wanted.profile or settings.profile,
             policy=settings.policy,
+            options=services.watermarks.resolve(tenant, wanted.clip, wanted.watermark),
         )
         upload = Upload(
             id=new_id(now), asset=asset.id, tenant=tenant, kind="direct", length=wanted.length,

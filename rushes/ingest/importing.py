@@ -99,6 +99,8 @@ class Importer:
     collection: Collection
     tenant: str
     rate: Rate | None = None
+    profile: str = ""
+    """Empty: that of the settings. An entry of a manifest may say another."""
     stop: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -154,7 +156,7 @@ class Importer:
             title=(entry.title if entry else "") or filename,
             metadata=metadata,
             created_at=now,
-            profile=settings.profile,
+            profile=(entry.profile if entry else "") or self.profile or settings.profile,
             policy=settings.policy,
             priority=BACK_CATALOGUE,
         )

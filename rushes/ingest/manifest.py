@@ -2,8 +2,8 @@
 
 CSV with a header, or a JSON object a line:
 
-    path,title,tenant,external_id,metadata.series
-    2019/opening.mp4,Opening night,acme,film-1,nights
+    path,title,tenant,external_id,profile,metadata.series
+    2019/opening.mp4,Opening night,acme,film-1,archive,nights
 
     {"path": "2019/opening.mp4", "title": "Opening night", "external_id": "film-1", "metadata": {"series": "nights"}}
 
@@ -41,6 +41,8 @@ class Entry(Noun):
     """Empty: the one that the import is for."""
     external_id: str = Field(default="", max_length=255)
     """What it is called elsewhere; kept as the metadatum `external_id`."""
+    profile: str = Field(default="", max_length=64)
+    """Empty: the one that the import is for."""
     metadata: dict[str, str] = Field(default_factory=dict, max_length=50)
 
     @property
@@ -62,7 +64,7 @@ def parse_manifest(text: str, name: str) -> list[Entry]:
 
 def _csv(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
-    known = ("path", "title", "tenant", "external_id")
+    known = ("path", "title", "tenant", "external_id", "profile")
     try:
         names = reader.fieldnames or []
         unknown = [name for name in names if name not in known and not name.startswith(_PREFIX)]

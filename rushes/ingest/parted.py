@@ -8,7 +8,7 @@ one, and the server, which knows what comes last, can look at a film's tail befo
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,13 +51,13 @@ class Stopped(Exception):
     """Another part has failed, or the user has had enough."""
 
 
-def begin(file: Path, count: int, wire: Wire) -> Memo:
-    """Make the parts and the whole at the server. Raises Trouble."""
+def begin(file: Path, count: int, wire: Wire, said: Mapping[str, str]) -> Memo:
+    """Make the parts and the whole, with what is `said` of it, at the server. Raises Trouble."""
     parts = []
     for span in spans(file.stat().st_size, count):
         url, _ = wire.create({"Upload-Length": str(span.size), "Upload-Concat": "partial"})
         parts.append(url)
-    url, answer = wire.create({"Upload-Concat": f"final;{' '.join(parts)}", **metadata_of(file)})
+    url, answer = wire.create({"Upload-Concat": f"final;{' '.join(parts)}", **metadata_of(file, said)})
     return Memo(url, answer.headers.get(ASSET, ""), tuple(parts))
 
 

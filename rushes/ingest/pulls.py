@@ -19,9 +19,11 @@ from rushes.errors import Refused
 from rushes.ingest.gauges import Gauges
 from rushes.ingest.metadata import MAX_NAME
 from rushes.ingest.reservations import rule_of
+from rushes.ingest.watermarks import Watermarks
 from rushes.keys import new_id
 from rushes.model import Asset, StepSpec
 from rushes.noun import Noun
+from rushes.options import Clip, Mark
 from rushes.quotas import Quotas
 from rushes.settings import Settings
 from rushes.text import one_line
@@ -54,11 +56,22 @@ class Wanted(Noun):
     metadata: dict[str, str] = Field(default_factory=dict)
     profile: str = ""
     policy: str = ""
+    clip: Clip | None = None
+    watermark: Mark | None = None
 
 
 class Pulls:
-    def __init__(self, catalog: PullCatalog, settings: Settings, quotas: Quotas, gauges: Gauges, clock: Clock) -> None:
+    def __init__(
+        self,
+        catalog: PullCatalog,
+        settings: Settings,
+        quotas: Quotas,
+        gauges: Gauges,
+        watermarks: Watermarks,
+        clock: Clock,
+    ) -> None:
         self._catalog, self._settings, self._clock = catalog, settings, clock
+        self._watermarks = watermarks
         self._quotas, self._gauges = quotas, gauges
         self._rules = Rules(
             private=settings.pull_private == "on", http=settings.pull_http == "on", ports=settings.ports_to_pull_from
@@ -75,12 +88,12 @@ class Pulls:
         self._quotas.check_names(tenant, self._settings, profile=wanted.profile, policy=wanted.policy)
         name = _name(tenant, retry_key) if retry_key else None
         if name and (earlier := self._catalog.arrival(name)):
-            return _same(earlier, url)
+            return _same(earlier, wanted, url)
         upload, asset = self._mint(tenant, wanted, url)
         premises = self._gauges.premises(tenant)
         steps = [pull(str(url), upload.id)]
         made = self._catalog.create_arrival(upload, asset, steps, name=name, decide=rule_of(upload, premises))
-        return made if made.is_new else _same(made, url)
+        return made if made.is_new else _same(made, wanted, url)
 
     def _checked(self, text: str) -> HttpUrl:
         """A literal address is judged at once, a name when it is resolved."""
@@ -106,6 +119,7 @@ class Pulls:
             created_at=now,
             profile=wanted.profile or self._settings.profile,
             policy=wanted.policy or self._settings.policy,
+            options=self._watermarks.resolve(tenant, wanted.clip, wanted.watermark),
         )
         upload = Upload(
             id=new_id(now),
@@ -113,7 +127,7 @@ class Pulls:
             tenant=tenant,
             kind="fetched",
             length=None,
-            metadata={**wanted.metadata, "filename": filename, _MARK: _digest(str(url))},
+            metadata={**wanted.metadata, "filename": filename, _MARK: _asked_for(wanted, url)},
             created_at=now,
             expires_at=now + PATIENCE,
         )
@@ -121,7 +135,13 @@ class Pulls:
 
 
 _MARK = "pulled-from"
-"""By which a repeated request is known: the digest of an address, for the address itself may hold a signature."""
+"""By which a repeated request is known: the digest of an address, for the address itself may hold a signature, and of what was
+asked for beyond the profile."""
+
+
+def _asked_for(wanted: Wanted, url: HttpUrl) -> str:
+    options = [one.model_dump_json() for one in (wanted.clip, wanted.watermark) if one is not None]
+    return _digest(" ".join([str(url), *options]))
 
 
 def _digest(text: str) -> str:
@@ -132,8 +152,8 @@ def _name(tenant: str, retry_key: str) -> str:
     return f"pull:{_digest(f'{tenant}:{retry_key}')}"
 
 
-def _same(earlier: Arrival, url: HttpUrl) -> Arrival:
-    if earlier.upload.metadata.get(_MARK) != _digest(str(url)):
+def _same(earlier: Arrival, wanted: Wanted, url: HttpUrl) -> Arrival:
+    if earlier.upload.metadata.get(_MARK) != _asked_for(wanted, url):
         message = "This Idempotency-Key came with another request before."
         raise Refused("idempotency_key_reused", message, status=422)
     return earlier

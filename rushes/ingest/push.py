@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,16 +50,18 @@ def push(  # noqa: PLR0913 - the options of the command
     json_output: bool,
     console: Console,
     parallel: int | None = None,
+    said: Mapping[str, str] | None = None,
 ) -> int:
     """Upload files one after the other and follow each. Gives the exit code, the worst of all files.
 
-    A directory stands for the videos and sounds in it and below it. `parallel`: parts of a file that go at once.
+    A directory stands for the videos and sounds in it and below it. `parallel`: parts of a file that go at once. `said`:
+    metadata of every one of them.
     0 done, 1 our fault, 2 the input was refused, 3 held or blocked by policy, 130 stopped by Ctrl-C.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     memos = Memos(state_directory(os.environ))
     with httpx.Client(headers=headers, timeout=_TIMEOUT) as http:
-        sender = Sender(server, http, memos, Patience, _telling(console), parallel)
+        sender = Sender(server, http, memos, Patience, _telling(console), parallel, said or {})
         run = _Run(server, sender, Follower(server, http, Patience()), console)
         try:
             return _worst(run.all(list(_expanded(files)), wait, json_output=json_output))

@@ -23,6 +23,7 @@ from rushes.ingest.hold import Holds, UploadLocks
 from rushes.ingest.store import UploadStore
 from rushes.ingest.tally import Tally
 from rushes.ingest.throttle import Throttle
+from rushes.ingest.watermarks import Watermarks
 from rushes.model import Asset
 from rushes.noun import Reason
 from rushes.profiles import Limits
@@ -153,6 +154,11 @@ class Services:
     def quotas(self) -> Quotas:
         """Raises SettingsError."""
         return load_quotas(self.settings)
+
+    @cached_property
+    def watermarks(self) -> Watermarks:
+        """For looking them up."""
+        return Watermarks(self.objects)
 
     @cached_property
     def gauges(self) -> Gauges:

@@ -30,6 +30,7 @@ from rushes.ingest.requests import Append, Creation
 from rushes.ingest.reservations import rule_of
 from rushes.ingest.services import Services
 from rushes.model import Asset
+from rushes.options import SAID
 from rushes.states import AssetState
 from rushes.storage.store import BulkPut, StoreError
 
@@ -73,6 +74,7 @@ def may_go_along(caller: Caller, creation: Creation, first: Append) -> bool:
         and creation.length == first.size
         and first.check is None
         and not creation.digests
+        and SAID.isdisjoint(creation.metadata)
         and caller.ticket is None
     )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx
 
@@ -27,10 +28,12 @@ class Sender:
     """Called once per trouble that is waited for."""
     parallel: int | None = None
     """In how many parts a file goes at once; None: as its size says."""
+    said: Mapping[str, str] = field(default_factory=dict)
+    """Metadata of the files' assets: `profile`, `clip_start`..."""
 
     def send(self, file: Path, report: Report) -> str:
         """Upload a file, or go on where an earlier run ended. Gives the asset's id. Raises PushError, OSError."""
-        name = fingerprint(file, self.server)
+        name = self._name(file)
         patience = self.patience()
         while True:
             try:
@@ -48,10 +51,14 @@ class Sender:
             return memo.asset
 
     def forget(self, file: Path) -> None:
-        self.memos.forget(fingerprint(file, self.server))
+        self.memos.forget(self._name(file))
+
+    def _name(self, file: Path) -> str:
+        """By which an upload is found again: the same file with other options becomes another asset."""
+        return fingerprint(file, f"{self.server}?{urlencode(self.said)}" if self.said else self.server)
 
     def _check_unchanged(self, file: Path, name: str) -> None:
-        if fingerprint(file, self.server) != name:
+        if self._name(file) != name:
             raise PushError("file_changed", f"{file} changed while it was uploaded. Please push it again.", status=0)
 
     def _waiting(self, trouble: Trouble) -> None:
@@ -77,8 +84,8 @@ class Sender:
         size = file.stat().st_size
         count = count_of(size, self.parallel)
         if count > 1:
-            return begin(file, count, wire)
-        url, answer = wire.create({"Upload-Length": str(size), **metadata_of(file)})
+            return begin(file, count, wire, self.said)
+        url, answer = wire.create({"Upload-Length": str(size), **metadata_of(file, self.said)})
         return Memo(url, answer.headers.get(ASSET, ""))
 
     def _send_parts(self, file: Path, memo: Memo, wire: Wire, report: Report) -> None:

@@ -31,8 +31,10 @@ class PushError(RushesError):
 
     @property
     def is_refusal(self) -> bool:
-        """The server looked at the file and does not take it (RFC 9110 sections 15.5.14, 15.5.16, 15.5.21)."""
+        """The server looked at the file, or at what is asked for it, and does not take it (RFC 9110 sections 15.5.1, 15.5.14,
+        15.5.16, 15.5.21)."""
         return self.status in (
+            HTTPStatus.BAD_REQUEST,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -112,9 +114,10 @@ class Wire:
         return int(response.headers["upload-offset"])
 
 
-def metadata_of(file: Path) -> dict[str, str]:
-    """`Upload-Metadata` with the file's name."""
-    return {"Upload-Metadata": f"filename {b64encode(file.name.encode()).decode()}"}
+def metadata_of(file: Path, said: Mapping[str, str]) -> dict[str, str]:
+    """`Upload-Metadata` with the file's name and what is `said` of it."""
+    pairs = {"filename": file.name, **said}
+    return {"Upload-Metadata": ",".join(f"{key} {b64encode(text.encode()).decode()}" for key, text in pairs.items())}
 
 
 def _good(response: httpx.Response) -> httpx.Response:

@@ -23,6 +23,7 @@ export interface Rendition {
   fps?: string | number | null;
   bitrate?: number;
   peak_bitrate?: number;
+  vmaf?: number | null;
 }
 
 export interface Label {

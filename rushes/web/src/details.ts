@@ -2,6 +2,7 @@
 
 import { type Asset, type Coverage, durationOf, type Label, type Rendition } from "./asset";
 import { type Child, element } from "./element";
+import { codecName } from "./quality";
 import { bitrate, bytes, clock, coverageState, frameRate, verdictSentence } from "./words";
 
 export function facts(asset: Asset): string {
@@ -24,7 +25,16 @@ function table(caption: string, heads: string[], rows: Child[][]): HTMLElement {
 
 function renditionRow(one: Rendition): string[] {
   const size = one.width && one.height ? `${one.width} × ${one.height}` : "";
-  return [one.name, size, one.fps ? frameRate(one.fps) : "", one.bitrate ? bitrate(one.bitrate) : "", one.codec ?? ""];
+  const quality = one.vmaf == null ? "" : one.vmaf.toFixed(1);
+  return [one.name, size, one.fps ? frameRate(one.fps) : "", one.bitrate ? bitrate(one.bitrate) : "", quality, codecName(one.codec ?? "")];
+}
+
+/** Without the column of VMAF where nothing was measured. */
+function qualities(renditions: Rendition[]): HTMLElement {
+  const heads = ["Name", "Size", "Rate", "Bitrate", "VMAF", "Codec"];
+  const known = renditions.some((one) => one.vmaf != null);
+  const kept = <T>(cells: T[]): T[] => cells.filter((_, column) => known || heads[column] !== "VMAF");
+  return table("Renditions", kept(heads), renditions.map(renditionRow).map((row) => kept(row)));
 }
 
 function labelRow(label: Label, seek: (time: number) => void): Child[] {
@@ -57,7 +67,7 @@ export function sections(asset: Asset, seek: (time: number) => void): HTMLElemen
   const remarks = notes.map((note) => note.message);
   if (partial) remarks.unshift(`${clock(partial.missing_seconds)} of the source could not be decoded and are missing.`);
   const found = [
-    renditions.length > 0 && section("Qualities", table("Renditions", ["Name", "Size", "Rate", "Bitrate", "Codec"], renditions.map(renditionRow))),
+    renditions.length > 0 && section("Qualities", qualities(renditions)),
     moderation(asset, seek),
     remarks.length > 0 && section("Notes", element("ul", { class: "plain" }, ...remarks.map((text) => element("li", {}, text)))),
   ];

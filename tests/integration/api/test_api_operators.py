@@ -8,9 +8,9 @@ from rushes.storage.store import StoreError
 ANN = "0123456789abcdef-ann"
 
 
-def worker_reports(house, name: str = "w1") -> None:
+def worker_reports(house, name: str = "w1", sandbox: str = "bwrap") -> None:
     with house.database.write() as tx:
-        fleet.report(tx, name, ["video", "io"], 4, house.clock.now())
+        fleet.report(tx, name, {"pools": ["video", "io"], "slots": 4, "sandbox": sandbox}, house.clock.now())
 
 
 def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -23,6 +23,17 @@ def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
 async def test_alive(house) -> None:
     async with house.client() as client:
         assert (await client.get("/healthz")).json() == {"status": "ok"}
+
+
+async def test_the_sandbox_in_force_is_in_the_metrics_and_in_the_fleet(house) -> None:
+    for name, mode in (("w1", "bwrap"), ("w2", "bwrap"), ("w3", "rlimits")):
+        worker_reports(house, name, mode)
+    async with house.client() as client:
+        found = samples((await client.get("/metrics")).text)
+        workers = (await client.get("/v1/fleet")).json()["workers"]
+    assert found["rushes_worker_sandbox", (("mode", "bwrap"),)] == 2
+    assert found["rushes_worker_sandbox", (("mode", "rlimits"),)] == 1
+    assert [worker["sandbox"] for worker in workers] == ["bwrap", "bwrap", "rlimits"]
 
 
 async def test_ready_needs_a_worker(house) -> None:

@@ -36,7 +36,7 @@ def finish(house: Any, upload: Upload) -> None:
 async def test_an_address_is_made_within_limits(house) -> None:
     wanted = {
         "expires_in": 600, "cors_origin": "https://App.example.com/", "max_bytes": 5_000_000, "max_duration": 60,
-        "types": ["video/*"], "count": 2, "title": "Clip\u202e", "metadata": {"user": "7"}, "profile": "default",
+        "types": ["video/*"], "count": 2, "title": "Clip\u202e", "metadata": {"user": "7"}, "profile": "fast",
     }  # fmt: skip
     async with house.client() as client:
         got = await client.post("/v1/uploads", json=wanted)
@@ -52,7 +52,7 @@ async def test_an_address_is_made_within_limits(house) -> None:
     assert (made["title"], made["metadata"], made["profile"], made["policy"]) == (
         "Clip",
         {"user": "7"},
-        "default",
+        "fast",
         None,
     )
     assert made["expires_at"] == "2025-06-15T15:16:40.000Z"

@@ -99,7 +99,7 @@ def test_the_probe_is_planned_with_the_bytes_that_it_needs(server: Server) -> No
     assert data.startswith(shown.read_bytes())
     # When the last byte comes before any worker looked at it, it is not needed any more
     server.patch(url, 300_000, data[300_000:])
-    assert steps(server) == [("checksum", "ready"), ("probe", "ready"), (EARLY_PROBE, "skipped")]
+    assert steps(server) == [("checksum", "ready"), ("probe", "ready"), (EARLY_PROBE, "skipped"), ("remux", "ready")]
 
 
 @pytest.mark.parametrize("head_first", [False, True], ids=["tail first", "both at once"])

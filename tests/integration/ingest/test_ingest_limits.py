@@ -115,7 +115,7 @@ def test_uploads_of_unknown_length_shut_nobody_out(make_house: MakeHouse, monkey
 def test_over_its_backlog_the_server_takes_no_more(make_house: MakeHouse) -> None:
     house = make_house(max_backlog_seconds=100, cpu_seconds_per_gb=1e9)  # a second for each byte
     with house.database.write() as tx:
-        fleet.report(tx, "w1", ["io", "video"], 2, house.clock.now())
+        fleet.report(tx, "w1", {"pools": ["io", "video"], "slots": 2, "sandbox": ""}, house.clock.now())
     large = house.post(length=300).headers["location"]
     refused = wait_for(lambda: (answer := house.post(length=1)).status_code == 503 and answer, "the refusal")
     assert code(refused) == (503, "backlog_too_long")

@@ -80,7 +80,7 @@ class Bench:
         return Job(
             step_id="s", key="pull", kind=StepKind.PULL, asset=self.asset, tenant="t", fence=self.fence, recipe="r",
             params={"url": url or self.server.url(path), "upload": self.upload}, source=SourceRef(key="", size=0),
-            profile=load_profile("default"), policy=policy,
+            profile=load_profile("fast"), policy=policy,
         )  # fmt: skip
 
     def failure(self, path: str = "/clip.mp4", url: str = "") -> StepFailure:

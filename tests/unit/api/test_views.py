@@ -4,11 +4,34 @@ from typing import Any
 import pytest
 
 from rushes.api.records import previews
-from rushes.api.views import asset_json, asset_view, private_playback, source_view, step_json, under
+from rushes.api.views import (
+    asset_json,
+    asset_view,
+    cpu_by_kind,
+    encode_view,
+    private_playback,
+    source_view,
+    step_json,
+    under,
+)
 from rushes.facts import AudioFacts, SourceFacts, SourceRef, VideoFacts
 from rushes.keys import new_id
-from rushes.model import Asset, Cue, ImageArtifact, Segment, StepView, StoryboardResult, Track, TranscriptResult
+from rushes.model import (
+    AnalysisResult,
+    Asset,
+    Cue,
+    DownloadResult,
+    Encode,
+    ImageArtifact,
+    Segment,
+    StepView,
+    StoryboardResult,
+    Track,
+    TranscriptResult,
+)
 from rushes.noun import Reason
+from rushes.options import Clip, Options, Watermark
+from rushes.plan import Grid, Ladder, Plan, Receipt, Rung
 from rushes.states import AssetState, Pool, Publication, StepKind, StepState
 
 ID = new_id(1_750_000_000.0, 5)
@@ -79,6 +102,7 @@ def test_a_published_asset_has_public_addresses() -> None:
     assert got["playback"] == {
         "hls": f"https://v.example/media/{ID}/master.m3u8",
         "dash": f"https://v.example/media/{ID}/manifest.mpd",
+        "mp4": None,
         "poster": f"https://v.example/artifacts/{ID}/p/1/poster.jpg",
         "storyboard": f"https://v.example/artifacts/{ID}/s/1/storyboard.vtt",
         "preview": None,
@@ -115,7 +139,7 @@ def test_renditions_have_measured_rates() -> None:
     (rendition,) = as_json(published())["renditions"]
     assert rendition == {
         "name": "720p", "codec": "avc1.64001f", "width": 1280, "height": 720, "fps": 29.97,
-        "bitrate": 4000, "peak_bitrate": 6000, "segments": 2,
+        "bitrate": 4000, "peak_bitrate": 6000, "segments": 2, "vmaf": None, "hdr": None,
     }  # fmt: skip
 
 
@@ -162,6 +186,16 @@ def test_the_private_preview_is_there_while_it_plays_but_is_not_public() -> None
     assert private_playback(published(state=AssetState.INGESTED, publication=Publication.PRIVATE), link, 0) is None
 
 
+def test_a_first_look_that_grows_has_no_dash_manifest() -> None:
+    assert as_json(published(growing=3))["playback"]["dash"] is None
+    assert as_json(published(growing=3))["playback"]["hls"] is not None
+    assert as_json(published(growing=3, build=4, published_build=3))["playback"]["dash"] is None
+    assert as_json(published(growing=2))["playback"]["dash"] is not None
+    looked_at = private_playback(published(publication=Publication.HELD, growing=3), under(""), 0)
+    assert looked_at is not None
+    assert looked_at.dash is None
+
+
 def test_steps() -> None:
     step = StepView(
         id="s", key="encode.0", kind=StepKind.ENCODE, pool=Pool.VIDEO, state=StepState.RUNNING, required=True,
@@ -170,5 +204,75 @@ def test_steps() -> None:
     assert step_json(step).model_dump(mode="json") == {
         "key": "encode.0", "kind": "encode", "pool": "video", "state": "running", "required": True,
         "progress": 0.3333, "attempts": 2, "started_at": "2025-06-15T15:06:40.000Z", "finished_at": None, "reason": None,
-        "cpu_seconds": 0.0,
+        "cpu_seconds": 0.0, "avoided_cpu_seconds": 0.0,
     }  # fmt: skip
+
+
+def test_options_are_shown_without_where_the_picture_lies() -> None:
+    mark = Watermark(name="logo", key="watermarks/t/logo/ab.png", width=60, height=30, position="top", size=0.2)
+    got = as_json(published(options=Options(clip=Clip(start=1.5), watermark=mark)))
+    assert got["options"] == {
+        "clip": {"start": 1.5, "end": None},
+        "watermark": {"name": "logo", "position": "top", "size": 0.2, "opacity": 1.0, "margin": 0.03},
+    }
+    assert "watermarks/" not in str(got)
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ([StepState.WAITING], "waiting"),
+        ([StepState.READY], "waiting"),
+        ([StepState.DONE, StepState.WAITING], "running"),
+        ([StepState.DONE, StepState.RUNNING], "running"),
+        ([StepState.DONE, StepState.SKIPPED], "done"),
+        ([StepState.DONE, StepState.FAILED, StepState.CANCELLED], "failed"),
+        ([StepState.DONE, StepState.CANCELLED], "cancelled"),
+    ],
+)
+def test_an_encodes_state_is_that_of_its_steps(states: list[StepState], expected: str) -> None:
+    def step(key: str, state: StepState, *, required: bool = True) -> StepView:
+        return StepView(
+            id=key, key=key, kind=StepKind.ENCODE, pool=Pool.VIDEO, state=state, required=required, progress=0,
+            attempts=0,
+        )  # fmt: skip
+
+    steps = [step(f"encode.{number}~2", state) for number, state in enumerate(states)]
+    others = [step("encode.0", StepState.FAILED), step("encode.0~3", StepState.RUNNING)]
+    others.append(step("analyze~2", StepState.FAILED, required=False))  # nothing is missing without it
+    encode = Encode(number=2, profile="quality@1", requested_at=1_750_000_000.0)
+    assert encode_view(encode, [*steps, *others]).state == expected
+
+
+def test_quality_and_its_reasons_come_from_the_analysis() -> None:
+    ladder = Ladder(
+        rungs=(Rung(name="720p", width=1280, height=720, crf=24, max_bitrate=1, buffer_bits=1),),
+        grid=Grid(fps=Fraction(30), gop_frames=60, segment_frames=120),
+    )
+    receipt = Receipt(rung="720p", predicted_vmaf=93.456, predicted_bitrate=1000, why="At the target.")
+    analysis = AnalysisResult(plan=Plan(ladders=(ladder,)), receipts=(receipt,), features={"grain": 0.5})
+    got = as_json(published(analysis=analysis))
+    assert got["renditions"][0]["vmaf"] == 93.46
+    seen = published(analysis=analysis, tracks=(video().model_copy(update={"vmaf": 92.111}),))
+    assert as_json(seen)["renditions"][0]["vmaf"] == 92.11
+    assert got["analysis"]["features"] == {"grain": 0.5}
+    assert got["analysis"]["receipts"][0]["why"] == "At the target."
+    assert as_json(published())["analysis"] is None
+
+
+def test_cost_is_told_by_kind() -> None:
+    steps = [
+        StepView(
+            id=str(number), key=f"encode.{number}", kind=StepKind.ENCODE, pool=Pool.VIDEO, state=StepState.DONE,
+            required=True, progress=1, attempts=1, cpu_seconds=1.5, avoided_cpu_seconds=7,
+        )
+        for number in range(2)
+    ]  # fmt: skip
+    assert cpu_by_kind(steps) == {"encode": 3.0}
+    assert step_json(steps[0]).avoided_cpu_seconds == 7
+
+
+def test_the_file_to_download_is_public_with_its_asset() -> None:
+    file = DownloadResult(key=f"artifacts/{ID}/d/1/video.mp4", size=9, width=2, height=2, tracks=("720p",))
+    assert as_json(published(download=file))["playback"]["mp4"] == f"https://v.example/artifacts/{ID}/d/1/video.mp4"
+    assert as_json(published(download=file, publication=Publication.HELD))["playback"]["mp4"] is None

@@ -60,3 +60,9 @@ def test_what_is_wrong_is_said_with_its_line(text: str, name: str, says: str) ->
 def test_titles_and_metadata_are_freed_of_what_hides() -> None:
     (entry,) = parse_manifest('{"path": "x", "title": "a\\u202eb\\n", "metadata": {"k": "v\\u0000"}}', "m.jsonl")
     assert (entry.title, entry.metadata) == ("ab", {"k": "v"})
+
+
+def test_a_file_may_have_a_profile_of_its_own() -> None:
+    first, second = parse_manifest("path,profile\na.mp4,archive\nb.mp4,\n", "m.csv")
+    assert (first.profile, second.profile) == ("archive", "")
+    assert parse_manifest('{"path": "a.mp4", "profile": "quality"}\n', "m.jsonl")[0].profile == "quality"
