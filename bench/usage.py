@@ -22,6 +22,8 @@ class Usage:
     cpu: float
     peak: int
     """Bytes resident at once."""
+    by: dict[str, float] = field(default_factory=dict)
+    """CPU seconds by the name of the program."""
 
     def __str__(self) -> str:
         return f"{self.wall:6.2f} s wall  {self.cpu:6.2f} CPU-s  {self.peak / 1e6:5.0f} MB"
@@ -41,14 +43,22 @@ def measure(command: Sequence[str], **options: Any) -> Usage:
     watcher.join()
     if code:
         raise subprocess.CalledProcessError(code, command)
-    return Usage(wall, sum(family.cpu.values()), family.peak)
+    return Usage(wall, sum(family.cpu.values()), family.peak, family.by_name())
 
 
 @dataclass
 class _Family:
     root: psutil.Process
     cpu: dict[psutil.Process, float] = field(default_factory=dict)
+    names: dict[psutil.Process, str] = field(default_factory=dict)
     peak: int = 0
+
+    def by_name(self) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for process, seconds in self.cpu.items():
+            name = self.names.get(process, "ended at once")
+            found[name] = found.get(name, 0.0) + seconds
+        return found
 
     def watch(self, done: threading.Event) -> None:
         while not done.wait(PERIOD):
@@ -58,5 +68,6 @@ class _Family:
                     with suppress(psutil.Error):
                         times = process.cpu_times()
                         self.cpu[process] = times.user + times.system
+                        self.names[process] = process.name().partition("-")[0]
                         held += process.memory_info().rss
             self.peak = max(self.peak, held)
