@@ -92,6 +92,8 @@ class Stub:
         self.slow = False
         self.refuse_uploads: tuple[int, dict[str, str]] | None = None
         self.closed = False
+        self.tree: Path | None = None
+        """Objects that are served below `/tree/`, as they are at that moment."""
 
     def put(self, **changes: Any) -> dict[str, Any]:
         made = asset(**changes)
@@ -117,6 +119,7 @@ class Stub:
         app.add_api_route("/files/{identity}", self._upload, methods=["HEAD", "PATCH", "DELETE"])
         app.add_api_route("/media/{identity}/{name}", self._media, methods=["GET", "HEAD"])
         app.add_api_route("/stream/{name}", self._file, methods=["GET", "HEAD"])
+        app.add_api_route("/tree/{key:path}", self._object, methods=["GET", "HEAD"])
         app.include_router(pages.router())
         return app
 
@@ -203,6 +206,12 @@ class Stub:
         if self.assets.get(identity, {}).get("publication") != "published":
             raise HTTPException(404)
         return self._file_response(name)
+
+    async def _object(self, key: str) -> Response:
+        path = self.tree / key if self.tree else None
+        if path is None or not path.is_file():
+            raise HTTPException(404)
+        return Response(path.read_bytes(), media_type=TYPES.get(path.suffix), headers={"Cache-Control": "no-cache"})
 
     async def _file(self, name: str) -> Response:
         return self._file_response(name)

@@ -27,7 +27,7 @@ from rushes.transcoder.limits import check
 MEDIA = Path(__file__).resolve().parents[3] / "shared" / "media"
 CLIPS = [path for path in sorted(MEDIA.glob("*/*")) if path.is_file() and path.stat().st_size > SMALLEST]
 TAIL = 400_000
-PROFILE = load_profile("default")
+PROFILE = load_profile("fast")
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ def test_a_kill_while_it_is_uploaded_costs_nothing_but_time(make_stack: Callable
 def test_what_the_early_probe_finds_to_be_too_large_ends_the_request(
     make_stack: Callable[..., Stack], clip: bytes, tmp_path: Path
 ) -> None:
-    shipped = (files("rushes") / "data" / "profiles" / "default.toml").read_text(encoding="utf-8")
+    shipped = (files("rushes") / "data" / "profiles" / "fast.toml").read_text(encoding="utf-8")
     profile = tmp_path / "small.toml"
     profile.write_text(f"{shipped}\n[limits]\nside = 320\n", encoding="utf-8")
     stack = make_stack(profile=str(profile))

@@ -14,7 +14,7 @@ import pytest
 
 from rushes.engine.job import Job
 from rushes.facts import SourceRef
-from rushes.model import LabelsResult, Result, Segment, Skipped, Track, TracksResult
+from rushes.model import LabelsResult, PackageResult, Result, Segment, Skipped, Track
 from rushes.moderation import nudenet
 from rushes.moderation.detector import Absent, Detection, Picture
 from rushes.moderation.labels import run
@@ -54,10 +54,14 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace(LocalStore(tmp_path / "objects"), scratch)
 
 
+def built(tracks: tuple[Track, ...]) -> PackageResult:
+    return PackageResult(build=1, tracks=tracks, complete=True, bytes=0)
+
+
 def job(inputs: dict[str, Result]) -> Job:
     return Job(
         step_id="s", key="labels", kind=StepKind.LABELS, asset="a", tenant="t", fence=1, recipe="r",
-        source=SourceRef(key="k", size=1), inputs=inputs, profile=load_profile("default"),
+        source=SourceRef(key="k", size=1), inputs=inputs, profile=load_profile("fast"),
         policy=load_policy("strict"),
     )  # fmt: skip
 
@@ -101,7 +105,7 @@ def labelled(step: Job, workspace: Workspace, find: Callable[[], object]) -> Lab
 def test_labels_have_spans_and_everything_that_was_not_looked_for_is_said(coloured: Track, workspace: Workspace):
     detector, progress = Reddish(), []
     workspace.progress = progress.append
-    result = labelled(job({"encode.0": TracksResult(tracks=(coloured,))}), workspace, lambda: detector)
+    result = labelled(job({"package.ready": built((coloured,))}), workspace, lambda: detector)
     # Then the red stretches are found to within a sampling interval, with name, parents, score and detector
     assert [(label.name, label.parents, label.score) for label in result.labels] == [(*RED, 0.9)] * 2
     spans = [(label.start, label.end) for label in result.labels]
@@ -123,7 +127,7 @@ def test_labels_have_spans_and_everything_that_was_not_looked_for_is_said(colour
 
 def test_without_a_detector_nothing_is_called_clean(coloured: Track, workspace: Workspace):
     result = labelled(
-        job({"encode.0": TracksResult(tracks=(coloured,))}), workspace, lambda: Absent("nudenet", "Not installed.")
+        job({"package.ready": built((coloured,))}), workspace, lambda: Absent("nudenet", "Not installed.")
     )
     assert result.labels == ()
     assert {one.detector for one in result.coverage} == BLIND | {"nudenet"}
@@ -136,21 +140,21 @@ def test_without_a_detector_nothing_is_called_clean(coloured: Track, workspace: 
 def test_the_lowest_sensible_rung_is_read(coloured: Track, workspace: Workspace, tmp_path: Path):
     # Given a rung whose objects are not there at all, which must not be touched
     better = coloured.model_copy(update={"name": "720p", "prefix": "gone/", "width": 1280, "height": 720})
-    tracks = TracksResult(tracks=(better, coloured))
-    assert labelled(job({"encode.0": tracks}), workspace, Reddish).labels
+    tracks = (better, coloured)
+    assert labelled(job({"package.ready": built(tracks)}), workspace, Reddish).labels
 
 
 def test_a_video_that_is_shorter_than_it_says_is_covered_in_part(coloured: Track, workspace: Workspace):
     # Given a track that claims twice the time that its segments hold
     segments = tuple(one.model_copy(update={"ticks": 2 * one.ticks}) for one in coloured.segments)
     liar = coloured.model_copy(update={"segments": segments})
-    result = labelled(job({"encode.0": TracksResult(tracks=(liar,))}), workspace, Reddish)
+    result = labelled(job({"package.ready": built((liar,))}), workspace, Reddish)
     assert result.coverage[0].state is Coverage.PARTIAL
     assert "12 of 24" in (result.coverage[0].reason or "")
 
 
 @pytest.mark.parametrize(
-    "inputs", [{}, {"encode.0": TracksResult(tracks=())}, {"encode.0": Skipped(reason=Reason(code="x", message="x"))}]
+    "inputs", [{}, {"package.ready": built(())}, {"package.ready": Skipped(reason=Reason(code="x", message="x"))}]
 )
 def test_without_pictures_it_is_skipped(inputs: dict[str, Result], workspace: Workspace):
     result = run(job(inputs), workspace, Reddish)
@@ -168,7 +172,7 @@ def real_detector() -> nudenet.Detector:
 def test_nudenet_on_a_generated_clip(workspace: Workspace, tmp_path: Path):
     detector = real_detector()
     track = store_track(["-f", "lavfi", "-i", "testsrc2=s=640x360:r=10:d=5"], (640, 360), workspace, tmp_path / "out")
-    result = labelled(job({"encode.0": TracksResult(tracks=(track,))}), workspace, lambda: detector)
+    result = labelled(job({"package.ready": built((track,))}), workspace, lambda: detector)
     entry = result.coverage[0]
     assert (entry.detector, entry.state, entry.frames) == ("nudenet", Coverage.EVALUATED, 8)
     assert entry.version == detector.version
@@ -181,7 +185,7 @@ def test_nudenet_on_people_at_a_desk(workspace: Workspace, tmp_path: Path, media
     detector = real_detector()
     clip = media / "real" / "indoor-people-432p-10fps-139s.mp4"
     track = store_track(["-t", "20", "-i", str(clip)], (768, 432), workspace, tmp_path / "out")
-    result = labelled(job({"encode.0": TracksResult(tracks=(track,))}), workspace, lambda: detector)
+    result = labelled(job({"package.ready": built((track,))}), workspace, lambda: detector)
     assert result.coverage[0].state is Coverage.EVALUATED
     assert result.coverage[0].frames == 20
     verdict = decide(load_policy("strict"), result.labels, result.coverage, None, phase="ready")
@@ -220,7 +224,7 @@ def test_the_model_really_looks(media: Path):
 def test_doubtful_findings_are_kept_only_if_the_policy_asks(
     coloured: Track, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, score, rules, kept
 ):
-    step = job({"encode.0": TracksResult(tracks=(coloured,))})
+    step = job({"package.ready": built((coloured,))})
     asked = [Rule(id=str(least), label="Explicit", score=least, action=Action.HOLD) for least in rules]
     step = step.model_copy(update={"policy": step.policy.model_copy(update={"rules": tuple(asked)})})
     monkeypatch.setattr(Reddish, "detect", lambda self, picture: [Detection(RED, score)])

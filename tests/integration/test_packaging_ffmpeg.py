@@ -140,7 +140,7 @@ def job(kind: StepKind, build: int, **more: object) -> Job:
         fence=7,
         recipe="pkg",
         source=SourceRef(key="sources/t/x/1", size=1),
-        profile=load_profile("default"),
+        profile=load_profile("fast"),
         policy=load_policy("development"),
         build=build,
         **more,

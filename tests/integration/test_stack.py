@@ -137,8 +137,8 @@ def test_a_worker_that_is_killed_is_replaced_and_its_asset_gets_ready(stack: Sta
     # Then another takes over, long before the lease of 30 s has expired
     took = until(lambda: re.search(r"took back \d+ steps", stack.log.read_text()), 25)
     assert took < 15
-    until(lambda: state(stack, asset)["publication"] == "published", 120)
-    assert state(stack, asset)["state"] == "ready"
+    until(lambda: state(stack, asset)["state"] == "ready", 120)
+    until(lambda: state(stack, asset)["publication"] == "published")
 
 
 @pytest.mark.timeout(120)

@@ -65,7 +65,8 @@ class Fleet:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("RUSHES_", "AWS_"))}
         self.environment = clean | {
             "RUSHES_DATA": str(folder / "data"), "RUSHES_CONFIG": os.devnull, "RUSHES_LOG_FORMAT": "json",
-            "RUSHES_PREVIEW_SECRET": "the same on every server", "RUSHES_SPEECH_DRAFT": "false", **environment,
+            "RUSHES_PREVIEW_SECRET": "the same on every server", "RUSHES_SPEECH_DRAFT": "false", "RUSHES_PROFILE": "fast",
+            **environment,
         }  # fmt: skip
 
     def migrate(self) -> None:

@@ -53,6 +53,14 @@ def test_a_wrong_command_line_is_64(run, arguments: tuple[str, ...]) -> None:
     assert "Traceback" not in told
 
 
+@pytest.mark.parametrize("below", ["", "below"])
+def test_a_stream_needs_a_directory(run, tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    code, _, told = run("transcode", str(tmp_path / "file"), "-o", str(tmp_path / "file" / below))
+    assert code == 64
+    assert "is no directory" in told
+
+
 def test_a_wrong_setting_is_64_and_a_sentence(run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RUSHES_SLOTS", "many")
     code, _, told = run("migrate", "--data", str(tmp_path / "data"))

@@ -13,6 +13,8 @@ FLOOR = {
     "noun",
     "facts",
     "model",
+    "plan",
+    "options",
     "logs",
     "states",
     "keys",
@@ -39,17 +41,44 @@ TOP = "cli"
 PURE = [
     *(
         f"rushes/{name}.py"
-        for name in ("model", "states", "keys", "errors", "profiles", "policies", "addresses", "tokens")
+        for name in (
+            "model",
+            "plan",
+            "options",
+            "states",
+            "keys",
+            "errors",
+            "profiles",
+            "policies",
+            "addresses",
+            "tokens",
+        )
     ),
     "rushes/isobmff/*.py",
     "rushes/engine/*.py",
-    "rushes/ffmpeg/argv.py",
-    "rushes/ffmpeg/sniff.py",
+    *(
+        f"rushes/ffmpeg/{name}.py"
+        for name in ("argv", "sniff", "combing", "outline", "provenance", "rates", "segment", "tags", "timeline")
+    ),
     "rushes/storage/names.py",
     "rushes/storage/types.py",
     "rushes/transcoder/ladder.py",
+    "rushes/transcoder/chunks.py",
+    "rushes/transcoder/vbv.py",
+    "rushes/transcoder/stretch.py",
     "rushes/transcoder/grid.py",
     "rushes/transcoder/filters.py",
+    "rushes/transcoder/first_look.py",
+    "rushes/transcoder/reuse.py",
+    *(
+        f"rushes/transcoder/{name}.py"
+        for name in ("surface", "surface_priors", "hull", "trials", "windows", "complexity")
+    ),
+    "rushes/transcoder/quality_ladder.py",
+    "rushes/transcoder/languages.py",
+    "rushes/transcoder/limits.py",
+    "rushes/transcoder/loudness.py",
+    "rushes/transcoder/watermark.py",
     "rushes/moderation/policy.py",
     "rushes/moderation/capabilities.py",
     "rushes/moderation/taxonomy.py",

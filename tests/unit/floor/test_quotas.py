@@ -60,3 +60,17 @@ def test_what_is_wrong_with_the_file_is_said_in_a_sentence(tmp_path: Path, text:
 def test_a_file_that_is_not_there_is_not_overlooked(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="RUSHES_QUOTAS"):
         load_quotas(Settings(quotas=str(tmp_path / "none.toml")))
+
+
+def test_the_profiles_that_a_tenant_may_name_are_those_of_the_settings_or_its_own(tmp_path: Path) -> None:
+    settings = written(tmp_path, '[tenant.acme]\nprofiles = ["archive"]\n').model_copy(
+        update={"profiles": "quality, balanced"}
+    )
+    quotas = load_quotas(settings)
+    quotas.check_names("others", settings, profile="quality")
+    quotas.check_names("acme", settings, profile="archive")
+    for tenant, profile in (("others", "archive"), ("acme", "quality"), ("others", "../secret.toml")):
+        with pytest.raises(Refused, match="profile_not_allowed"):
+            quotas.check_names(tenant, settings, profile=profile)
+    with pytest.raises(SettingsError, match="best"):
+        load_quotas(settings.model_copy(update={"profiles": "best"}))

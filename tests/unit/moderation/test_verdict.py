@@ -42,7 +42,7 @@ def job(inputs: dict[str, Result], *, policy: str = "strict", phase: str = "read
     return Job(
         step_id="s", key=f"verdict.{phase}", kind=StepKind.VERDICT, asset="a", tenant="t", fence=1, recipe="r",
         params={"phase": phase}, source=SourceRef(key="k", size=1), inputs=inputs,
-        profile=load_profile("default"), policy=load_policy(policy), **fields,
+        profile=load_profile("fast"), policy=load_policy(policy), **fields,
     )  # fmt: skip
 
 
