@@ -10,7 +10,7 @@ import contextlib
 import logging
 import random
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import redis
@@ -184,15 +184,27 @@ class _Consumer(Consumer):
         return message
 
     def ack(self, message: MessageProxy) -> None:
-        with contextlib.suppress(*TROUBLE):  # it was heard; maintenance may put it back once more, which does no harm
+        with self._forgiving():  # it was heard; maintenance may put it back once more, which does no harm
             self._inner.ack(message)
 
     def nack(self, message: MessageProxy) -> None:
         self.ack(message)
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        with contextlib.suppress(*TROUBLE):  # a ring may be lost
+        with self._forgiving():  # a ring may be lost
             self._inner.requeue(messages)
+
+    @contextlib.contextmanager
+    def _forgiving(self) -> Iterator[None]:
+        """Nothing follows from what goes wrong in here; what is no trouble with Redis only while the connection is being cut,
+        which may end in any error."""
+        try:
+            yield
+        except TROUBLE:
+            return
+        except Exception:
+            if not self._closing.is_set():
+                raise
 
 
 class _HearingBroker(_Broker):
