@@ -210,6 +210,8 @@ class _Run:
         self.progress.feed(data)
         if self.progress.advanced > before:
             watchdog.advanced()
+        if self.progress.ended:
+            watchdog.count()
         report, fraction = self.request.get("progress"), self.progress.fraction(self.request.get("duration"))
         if report is not None and fraction is not None:
             report(fraction)

@@ -12,6 +12,8 @@ class Progress:
     frames: int | None = None
     out_seconds: float | None = None
     advanced: int = 0
+    ended: bool = False
+    """The last report has come: all is written, and the tool is about to end."""
     _rest: bytes = field(default=b"", repr=False)
     _sizes: dict[str, str] = field(default_factory=dict, repr=False)
 
@@ -34,7 +36,8 @@ class Progress:
         if self._sizes.get(key) == value and key != "progress":
             return
         if key == "progress":  # the last report proves life even where nothing else moved
-            self.advanced += value == "end"
+            self.ended = value == "end"
+            self.advanced += self.ended
             return
         self._sizes[key] = value
         if not value.lstrip("-").isdigit():  # "N/A" before the first output

@@ -268,6 +268,7 @@ def test_the_same_upload_again_is_copied_and_not_encoded(stack: Stack, tmp_path:
     before = {step["key"]: step for step in first["steps"]}
     for key in ("encode.0", "audio", "poster", "storyboard"):
         assert spent[key]["avoided_cpu_seconds"] == pytest.approx(before[key]["cpu_seconds"], abs=0.002), key
+    assert spent["encode.0"]["cpu_seconds"] < before["encode.0"]["cpu_seconds"]
     assert again["cost"]["avoided_cpu_seconds"] >= before["encode.0"]["cpu_seconds"]
     assert first["cost"]["avoided_cpu_seconds"] == 0
     assert objects(stack, again) == objects(stack, first)

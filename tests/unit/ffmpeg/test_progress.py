@@ -30,6 +30,14 @@ def test_the_same_report_again_is_no_progress() -> None:
     assert progress.advanced > before
 
 
+def test_the_last_report_says_so() -> None:
+    progress = Progress()
+    progress.feed(FIRST)
+    assert not progress.ended
+    progress.feed(FIRST.replace(b"continue", b"end"))
+    assert progress.ended
+
+
 def test_nothing_known_yet() -> None:
     progress = Progress()
     progress.feed(b"frame=0\nout_time_us=N/A\nprogress=continue\n")
