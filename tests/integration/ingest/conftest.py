@@ -27,6 +27,7 @@ from rushes.storage.bucket import Bucket
 from rushes.storage.open import open_store
 from tests.conftest import unavailable
 from tests.integration.ingest.limited import Limited
+from tests.integration.ingest.s3_doomed import moto_client, new_bucket
 from tests.services.node import NodeMissing, installed
 from tests.services.swift import Swift
 
@@ -42,6 +43,17 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> 
             return found
         pause(0.01)
     raise AssertionError(f"{what} did not come within {seconds} s")
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    with moto_client() as client:
+        yield client
+
+
+@pytest.fixture
+def bucket(client: Any) -> Bucket:
+    return new_bucket(client)
 
 
 class Server:

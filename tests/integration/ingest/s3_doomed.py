@@ -74,3 +74,16 @@ class Doomed:
                 return result
 
         return call
+
+
+class Noting(Doomed):
+    """A bucket that keeps the names of the methods called."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        super().__init__(bucket, 10**9, after=False)
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = super().__getattr__(name)
+        self.calls.append(name)
+        return method

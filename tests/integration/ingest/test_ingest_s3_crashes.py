@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +25,8 @@ from rushes.model import Asset
 from rushes.storage.bucket import Bucket, StoreQuota
 from rushes.storage.s3 import S3Store
 from rushes.storage.store import ObjectMissing, StoreError
-from tests.integration.ingest.s3_doomed import Doomed, Kill, moto_client, new_bucket
+from tests.integration.ingest.s3_doomed import Doomed, Kill, new_bucket
 from tests.integration.ingest.s3_lives import DATA, ID, KEY, PART, complete, litter, store_on
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with moto_client() as client:
-        yield client
-
-
-@pytest.fixture
-def bucket(client: Any) -> Bucket:
-    return new_bucket(client)
 
 
 def test_a_removal_killed_anywhere_is_done_by_the_next_one(client: Any) -> None:

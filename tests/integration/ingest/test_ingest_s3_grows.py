@@ -5,7 +5,6 @@ moto inside this process keeps the objects.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,20 +15,8 @@ from rushes.ingest.store import UploadDamaged
 from rushes.storage.bucket import Bucket
 from rushes.storage.s3 import S3Store
 from rushes.storage.store import StoreError
-from tests.integration.ingest.s3_doomed import Doomed, moto_client, new_bucket
+from tests.integration.ingest.s3_doomed import Doomed, Noting
 from tests.integration.ingest.s3_lives import DATA, ID, KEY, PART, complete, litter, store_on
-from tests.integration.ingest.test_ingest_s3_thrift import Noting
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with moto_client() as client:
-        yield client
-
-
-@pytest.fixture
-def bucket(client: Any) -> Bucket:
-    return new_bucket(client)
 
 
 def append(store: S3UploadStore, data: bytes, fence: int, **how: bool) -> int:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from rushes.storage.bucket import Bucket
-from tests.integration.ingest.s3_doomed import Doomed, Kill, moto_client, new_bucket
+from tests.integration.ingest.s3_doomed import Doomed, Kill, new_bucket
 from tests.integration.ingest.s3_lives import (
     ID,
     LIVES,
@@ -21,12 +20,6 @@ from tests.integration.ingest.s3_lives import (
     offset_of,
     store_on,
 )
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with moto_client() as client:
-        yield client
 
 
 def requests_of(kind: str, bucket: Bucket) -> int:

@@ -6,7 +6,7 @@ moto inside this process keeps the objects.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,32 +17,8 @@ from rushes.ingest.store import UploadMissing
 from rushes.storage.bucket import Bucket, Part
 from rushes.storage.s3 import S3Store
 from rushes.storage.store import StoreError
-from tests.integration.ingest.s3_doomed import Doomed, moto_client, new_bucket
+from tests.integration.ingest.s3_doomed import Doomed, Noting
 from tests.integration.ingest.s3_lives import DATA, FIRST, ID, JOINED, KEY, LIVES, PART, SECOND, Life, litter, store_on
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with moto_client() as client:
-        yield client
-
-
-@pytest.fixture
-def bucket(client: Any) -> Bucket:
-    return new_bucket(client)
-
-
-class Noting(Doomed):
-    """A bucket that keeps the names of the methods called."""
-
-    def __init__(self, bucket: Bucket) -> None:
-        super().__init__(bucket, 10**9, after=False)
-        self.calls: list[str] = []
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = super().__getattr__(name)
-        self.calls.append(name)
-        return method
 
 
 def append(store: S3UploadStore, data: bytes, fence: int = 0, upload: str = ID) -> int:
