@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -19,6 +20,8 @@ from rushes.transcoder.delivery import open_movie
 from rushes.transcoder.kept import Kept, apart
 from rushes.transcoder.scoring import Coded
 from rushes.transcoder.trial_encodes import score
+
+log = logging.getLogger("rushes.step")
 
 FEWEST = 8
 SECONDS = 5
@@ -52,7 +55,8 @@ def measure(door: Door, ladder: Ladder, chunk: Chunk, outputs: Sequence[Path], k
         if not there.scored:
             return {}
         scores = score(door, there, [_cut_out(output, ladder.grid, chunk, there) for output in outputs])
-    except (StepFailure, BoxError, OSError):
+    except (StepFailure, BoxError, OSError) as error:
+        log.warning("%s could not be measured; what was predicted stands: %s", outputs[0].parent, error)
         return {}
     return {rung.name: round(sum(found) / len(found), 3) for rung, found in zip(ladder.rungs, scores, strict=True)}
 

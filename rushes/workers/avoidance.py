@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from rushes.engine.job import Job
 from rushes.engine.work import moved, moved_key, objects
 from rushes.model import Result
 from rushes.storage.store import StoreError
 from rushes.storage.workspace import Workspace
+
+log = logging.getLogger("rushes.step")
 
 
 def copied(job: Job, workspace: Workspace) -> Result | None:
@@ -21,6 +25,13 @@ def copied(job: Job, workspace: Workspace) -> Result | None:
     wanted = list(objects(job.twin.result))
     try:
         sizes = workspace.copy_all([(key, moved_key(key, place)) for key, _ in wanted])
-    except (StoreError, OSError, ValueError):
+    except (StoreError, OSError, ValueError) as error:
+        log.warning(
+            "step %s of %s is done anew, for the same work of %s could not be copied: %s",
+            job.key,
+            job.asset,
+            job.twin.asset,
+            error,
+        )
         return None
     return result if all(size in (None, found) for (_, size), found in zip(wanted, sizes, strict=True)) else None

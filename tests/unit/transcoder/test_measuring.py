@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from rushes.engine.job import ToolSettings
+from rushes.ffmpeg.door import Door
 from rushes.isobmff.movie import MovieTrack
 from rushes.isobmff.samples import Sample
 from rushes.plan import Chunk, Grid, Ladder, Rung, Viewing
-from rushes.transcoder.measuring import group, kept_of, samples
+from rushes.transcoder.measuring import group, kept_of, measure, samples
 
 GRID = Grid(fps=Fraction(30), gop_frames=60, segment_frames=120)
 
@@ -61,3 +63,12 @@ def test_what_is_decoded_ends_with_the_picture_that_is_measured():
     assert group(track, (0, 7), (1,)) == (track.samples[:3], [1])
     assert group(track, (0, 7), (0, 3)) == (track.samples[:4], [0, 3])
     assert group(track, (0, 7), (9,)) == ([], [])
+
+
+def test_what_cannot_be_measured_is_kept_and_the_log_says_why(tmp_path, caplog):
+    rung = Rung(name="360p", width=640, height=360, crf=23, max_bitrate=1000, buffer_bits=1000)
+    ladder = Ladder(rungs=(rung,), grid=GRID, viewing=Viewing(model="phone", width=640, height=360))
+    kept = kept_of(ladder, Chunk(), 90, tmp_path)
+    assert kept is not None
+    assert measure(Door(ToolSettings()), ladder, Chunk(), [tmp_path / "360p.mp4"], kept) == {}
+    assert "could not be measured" in caplog.text

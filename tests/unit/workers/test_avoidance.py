@@ -58,9 +58,12 @@ def test_without_a_twin_nothing_is_copied(workspace: Workspace) -> None:
     assert list(workspace.store.list("media/bbb/")) == []
 
 
-def test_where_an_object_is_gone_the_work_is_done(workspace: Workspace) -> None:
+def test_where_an_object_is_gone_the_work_is_done_and_the_log_says_why(
+    workspace: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
     workspace.store.delete(OLD + "00002.m4s")
     assert copied(job(), workspace) is None
+    assert "encode.0 of bbb is done anew" in caplog.text
 
 
 def test_where_an_object_is_another_one_the_work_is_done(workspace: Workspace) -> None:
