@@ -68,12 +68,15 @@ def test_eight_workers_claim_three_hundred_steps_each_exactly_once(site: Site) -
 
 def test_steps_of_one_asset_are_all_claimed_at_the_same_moment(site: Site) -> None:
     """A worker that finds an asset in other hands waits for it; it does not go home and look again in two seconds."""
-    for _ in range(15):
+    for number in range(15):
         site.probed()
         ready = site.rows("SELECT count(*) AS n FROM steps WHERE state = 'ready'")[0]["n"]
         claims = together(int(str(ready)), lambda _: site.claim())
         assert None not in claims
-        assert len({claim.job.step_id for claim in claims if claim}) == ready >= 3
+        assert len({claim.job.step_id for claim in claims if claim}) == ready
+        assert ready == (
+            3 if number else 5
+        )  # of the later ones two wait for their checksum: there is one of their size
 
 
 def test_each_attempt_to_package_gets_a_number_of_its_own(site: Site) -> None:
