@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 EARLY = "early/"
+PRIVATE_TREE = "private/"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32, lower case
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
-_ID = re.compile(r"^[0-9a-hjkmnp-tv-z]{26}$")
+_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{26}")
 
 
 def new_id(now: float, randomness: int | None = None) -> str:
@@ -22,7 +23,12 @@ def new_id(now: float, randomness: int | None = None) -> str:
 
 
 def is_id(text: str) -> bool:
-    return bool(_ID.match(text))
+    return _ID.fullmatch(text) is not None
+
+
+def purge_key(asset: str, step: str) -> str:
+    """Where a takedown keeps the paths that caches have to forget, until they did."""
+    return f"purges/{asset}/{step}"
 
 
 def recipe_key(parts: Mapping[str, Any]) -> str:
@@ -54,6 +60,11 @@ def output_prefix(asset: str, recipe: str, fence: int) -> str:
     return f"media/{asset}/t/{recipe}/{fence}/"
 
 
+def private_prefix(asset: str, recipe: str, fence: int) -> str:
+    """In place of `output_prefix`, for what of a protected asset is in the clear: no route and no CDN serves it."""
+    return f"{PRIVATE_TREE}{asset}/t/{recipe}/{fence}/"
+
+
 def build_prefix(asset: str, build: int) -> str:
     return f"media/{asset}/b/{build}/"
 
@@ -66,6 +77,16 @@ def growing_prefix(asset: str, build: int) -> str:
 def pointer_key(asset: str, name: str) -> str:
     """`name` is `master.m3u8` or `manifest.mpd`."""
     return f"media/{asset}/{name}"
+
+
+def media_key_path(asset: str, kid: str) -> str:
+    """Where a player is given a key; a path, not an object."""
+    return f"keys/{asset}/{kid}"
+
+
+def licence_path(asset: str) -> str:
+    """Where a player is given keys in the form of W3C's ClearKey; a path, not an object."""
+    return f"keys/{asset}/clearkey"
 
 
 def artifact_prefix(asset: str, recipe: str, fence: int) -> str:

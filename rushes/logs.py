@@ -9,7 +9,21 @@ from typing import Literal
 
 from rushes.clock import rfc3339
 
-FIELDS = ("asset", "step", "worker", "tenant", "request", "method", "path", "status", "seconds", "code", "detail")
+FIELDS = (
+    "asset",
+    "step",
+    "worker",
+    "tenant",
+    "request",
+    "method",
+    "path",
+    "status",
+    "seconds",
+    "bytes",
+    "cmcd",
+    "code",
+    "detail",
+)
 """What may be given in `extra` and is shown."""
 SHORT = ("asset", "step", "worker", "code", "detail")
 """What the text form shows; the rest stands in its messages."""
@@ -25,11 +39,20 @@ class _Text(logging.Formatter):
 
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line = {"at": rfc3339(record.created), "level": record.levelname.lower(), "message": record.getMessage()}
-        line |= {name: str(value) for name in FIELDS if (value := getattr(record, name, None)) is not None}
+        line: dict[str, object] = {
+            "at": rfc3339(record.created),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        line |= {name: _plain(value) for name in FIELDS if (value := getattr(record, name, None)) is not None}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
+
+
+def _plain(value: object) -> object:
+    """Fields that have fields of their own keep them (what a player reported); the rest is text."""
+    return value if isinstance(value, dict) else str(value)
 
 
 def configure(style: Literal["text", "json"], level: int = logging.INFO) -> None:

@@ -10,80 +10,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from rushes.facts import EarlyFacts, SourceFacts, SourceRef
-from rushes.noun import Noun, Rate, Reason
+from rushes.noun import Noun, Reason
 from rushes.options import Options
-from rushes.plan import Plan, Receipt
+from rushes.plan import Plan, Receipt, Rung
 from rushes.states import Action, AssetState, Coverage, Pool, Publication, StepKind, StepState
+from rushes.tracks import Track
 
 # -- Results of steps -------------------------------------------------------------------------------------------------
-
-
-class Segment(Noun):
-    """One delivery piece of a track: file name relative to the track's prefix, ticks, bytes."""
-
-    name: str
-    ticks: int
-    size: int
-    keyframe_size: int = 0
-    """Video: bytes from the start of the segment to the end of its first sample, which is an IDR. For I-frame playlists."""
-
-
-class Loudness(Noun):
-    """How loud a source's sound is (EBU R 128), as it is mixed for delivery, and what was done to it."""
-
-    integrated: float | None = None
-    """LUFS of the whole track; None for silence and what is too short to be measured."""
-    range: float = 0.0
-    """LU."""
-    true_peak: float | None = None
-    """dBTP."""
-    gain: float = 0.0
-    """dB that were added."""
-    limited: bool = False
-    """Peaks were held down."""
-
-
-class Track(Noun):
-    """One delivered track: an init segment and media segments below `prefix` (text tracks have no init)."""
-
-    name: str
-    """Unique within an asset: `720p`, `audio`, `audio-de`, `captions-en`, `source` for a remuxed source."""
-    kind: Literal["video", "audio", "text"]
-    prefix: str
-    init: str | None = "init.mp4"
-    init_size: int = 0
-    codecs: str
-    """RFC 6381, read from the real sample entry: `avc1.64001f`, `mp4a.40.2`, `wvtt`."""
-    timescale: int
-    segments: tuple[Segment, ...]
-    start_ticks: int = 0
-    """tfdt of the first segment."""
-    language: str | None = None
-    width: int | None = None
-    height: int | None = None
-    fps: Rate | None = None
-    rotation: Literal[0, 90, 180, 270] = 0
-    hdr: Literal["pq", "hlg"] | None = None
-    """As in Rung."""
-    channels: int | None = None
-    sample_rate: int | None = None
-    vmaf: float | None = None
-    """Of a picture whose quality was measured: the mean over a few stretches of it, seen as the plan says (`Viewing`)."""
-    loudness: Loudness | None = None
-    """Of sound that was measured."""
-    default: bool = False
-
-    @property
-    def ticks(self) -> int:
-        return sum(segment.ticks for segment in self.segments)
-
-    @property
-    def duration(self) -> float:
-        return self.ticks / self.timescale
-
-    @property
-    def bytes(self) -> int:
-        return self.init_size + sum(segment.size for segment in self.segments)
 
 
 class PullResult(Noun):
@@ -154,6 +87,33 @@ class PackageResult(Noun):
     """The sum of those of its tracks."""
     growing: bool = False
     """A first look in chunks: its playlists become longer, and there is no DASH manifest."""
+    clear: tuple[Track, ...] = ()
+    """What protected tracks were made of, where nobody but us can read it; empty where nothing is protected."""
+    lazy: tuple[Rung, ...] = ()
+    """What is not in it because nobody has wanted to see the video when it was made."""
+
+    @property
+    def readable(self) -> tuple[Track, ...]:
+        """The tracks for steps that look at pictures or hear sound."""
+        return self.clear or self.tracks
+
+
+class LintResult(Noun):
+    """What the stream checker says of a build. A build with failures of `must` rules is not published."""
+
+    kind: Literal["lint"] = "lint"
+    build: int
+    certificate: str = ""
+    """Key of the report in JSON, beside the manifests."""
+    checked: int = 0
+    """Rules that had something to look at."""
+    musts: tuple[str, ...] = ()
+    """Rules that failed, by identifier."""
+    shoulds: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return not self.musts
 
 
 class ImageArtifact(Noun):
@@ -162,6 +122,8 @@ class ImageArtifact(Noun):
     height: int
     time: float | None = None
     score: float | None = None
+    thumbhash: str | None = None
+    """Of a poster: a blurred stand-in of about 25 bytes, in base64 (Evan Wallace, ThumbHash)."""
 
 
 class PosterResult(Noun):
@@ -178,6 +140,9 @@ class StoryboardResult(Noun):
     columns: int
     count: int
     interval: float
+    """Seconds that each tile stands for."""
+    track: Track | None = None
+    """The same pictures on sheets of equal size, for players of HLS and DASH; None of older assets."""
 
 
 class DownloadResult(Noun):
@@ -257,6 +222,8 @@ class PublishResult(Noun):
 class CleanupResult(Noun):
     kind: Literal["cleanup"] = "cleanup"
     objects: int
+    purge: str = ""
+    """Key of the list of paths that caches have to forget, one a line; empty where none has to."""
 
 
 class Skipped(Noun):
@@ -273,6 +240,7 @@ Result = Annotated[
     | ChecksumResult
     | TracksResult
     | PackageResult
+    | LintResult
     | PosterResult
     | StoryboardResult
     | DownloadResult
@@ -303,6 +271,8 @@ class StepSpec(Noun):
     priority: int = 0
     cost: float = 1.0
     """Estimated CPU seconds."""
+    delay: float = 0.0
+    """Seconds after its planning before which it is not begun."""
 
 
 class StepView(Noun):
@@ -348,6 +318,18 @@ class Encode(Noun):
     """It was told to stop, so a retry does not take it up."""
 
 
+class Demand(Noun):
+    """Somebody wants to see the video: what was left out of its build is made."""
+
+    plays: int = 0
+    """Seen before that; as many as the setting asks for are a demand."""
+    requested_at: float | None = None
+    by: Literal["", "api", "play", "origin", "segment"] = ""
+    """Who: a call, a player's beacon, a playlist or a segment asked of our own origin."""
+    encode: int = 1
+    """Which encode it is about."""
+
+
 class Asset(Noun):
     """The durable thing. Times are seconds since the epoch here and RFC 3339 at the surface."""
 
@@ -382,6 +364,15 @@ class Asset(Noun):
     """The build whose playlists become longer; 0 where there is none."""
     tracks: tuple[Track, ...] = ()
     """The tracks of `build`."""
+    key_version: int = 1
+    """Of its media keys; rises when they are changed."""
+    oldest_key: int = 1
+    """Keys of earlier versions are not given out any more."""
+    lazy: tuple[Rung, ...] = ()
+    """What `build` could have beside them, once somebody wants to see the video."""
+    demand: Demand = Demand()
+    lint: LintResult | None = None
+    """What the checker said of the newest build that it has looked at; None of older assets."""
     analysis: AnalysisResult | None = None
     """What the ladder was made from; None where the profile aims at no quality."""
     poster: ImageArtifact | None = None

@@ -1,4 +1,4 @@
-"""What an asset is asked to be beyond its profile: a clip of its source, a picture laid on it. Pure."""
+"""What an asset is asked to be beyond its profile: a clip of its source, a picture laid on it, who may play it. Pure."""
 
 from __future__ import annotations
 
@@ -62,19 +62,26 @@ class Watermark(Placement):
     height: int = Field(ge=1)
 
 
+Playback = Literal["public", "signed"]
+"""Whether whoever has the address may play it, once it is published, or only who also has a token."""
+
+
 class Asked(Noun):
     """What may be said when an asset is created. An empty profile is that of the settings."""
 
     profile: str = Field(default="", max_length=64)
     clip: Clip | None = None
     watermark: Mark | None = None
+    playback: Playback = "public"
 
 
 class Options(Noun):
-    """Of one asset, fixed at its creation. Part of the recipe of every step that they change."""
+    """Of one asset, fixed at its creation. Part of the recipe of every step that they change; who may play the result changes
+    none."""
 
     clip: Clip | None = None
     watermark: Watermark | None = None
+    playback: Playback = "public"
 
     @property
     def is_plain(self) -> bool:
@@ -83,19 +90,19 @@ class Options(Noun):
 
 
 CLIP = frozenset({"clip_start", "clip_end"})
-SAID = CLIP | {"profile", "watermark"}
+SAID = CLIP | {"profile", "watermark", "playback"}
 """Names in an upload's metadata that `asked` reads."""
 
 
 def asked(said: Mapping[str, str]) -> Asked:
     """From the text of an upload's metadata: `profile`, `clip_start`, `clip_end` (seconds), `watermark` (`logo`, or
-    `logo,position=top-left,size=0.2,opacity=0.5,margin=0.05`). Raises Refused `bad_clip`, `bad_watermark`, `bad_profile`."""
+    `logo,position=top-left,size=0.2,opacity=0.5,margin=0.05`), `playback` (`public`, `signed`). Raises Refused `bad_clip`,
+    `bad_watermark`, `bad_profile`, `bad_playback`."""
     profile = said.get("profile", "")
     if len(profile) > 64:
         raise Refused("bad_profile", "`profile` is the name of a profile.")
-    return Asked(
-        profile=profile, clip=_clip(said), watermark=parse_mark(said["watermark"]) if said.get("watermark") else None
-    )
+    mark = parse_mark(said["watermark"]) if said.get("watermark") else None
+    return Asked(profile=profile, clip=_clip(said), watermark=mark, playback=playback_of(said.get("playback")))
 
 
 def _clip(said: Mapping[str, str]) -> Clip | None:
@@ -135,6 +142,15 @@ def _mark(said: object) -> Mark:
         raise Refused("bad_watermark", f"{_MARK}: wrong is {wrong}.") from error
 
 
+def playback_of(said: object) -> Playback:
+    """`public` or `signed`; public where nothing is said. Raises Refused `bad_playback`."""
+    if said in (None, "", "public"):
+        return "public"
+    if said == "signed":
+        return "signed"
+    raise Refused("bad_playback", "`playback` is `public` or `signed`.")
+
+
 def _number(text: str) -> float | str:
     """A plain decimal number; what is none is left for the form to refuse."""
     return float(text) if _DECIMAL.match(text) else text
@@ -147,4 +163,5 @@ _CLIP = (
 _MARK = "A watermark is a name, and may say position (top-left ... bottom-right), size, opacity and margin as numbers"
 ClipField = Annotated[Clip | None, BeforeValidator(clip_of)]
 MarkField = Annotated[Mark | None, BeforeValidator(mark_of)]
+PlaybackField = Annotated[Playback, BeforeValidator(playback_of)]
 """Fields of a request: refused with the same codes as in an upload's metadata, not as a malformed request."""

@@ -112,10 +112,28 @@ class Plan(Noun):
     """The rung that it is; so it is encoded if the source turns out to be none."""
     look: Look | None = None
     """What is shown until the ladders are there, where the source cannot be delivered as it is."""
+    lazy: tuple[Ladder, ...] = ()
+    """What is made only when somebody wants to see the video: further rungs of those ladders, and those of other codecs."""
+    lazy_chunks: tuple[Chunk, ...] = ()
+    """Of the first codec's, which are shorter: somebody may be waiting for one."""
 
     @property
     def grid(self) -> Grid:
         return self.ladders[0].grid
+
+    @property
+    def whole(self) -> Plan:
+        """The same with nothing put off."""
+        late = {ladder.name: ladder.rungs for ladder in self.lazy}
+        ladders = [_with_rungs(ladder, late.get(ladder.name, ())) for ladder in self.ladders]
+        known = {ladder.name for ladder in self.ladders}
+        others = (ladder for ladder in self.lazy if ladder.name not in known)
+        return self.model_copy(update={"ladders": (*ladders, *others), "lazy": (), "lazy_chunks": ()})
+
+
+def _with_rungs(ladder: Ladder, more: tuple[Rung, ...]) -> Ladder:
+    rungs = sorted((*ladder.rungs, *more), key=lambda rung: rung.width * rung.height, reverse=True)
+    return ladder.model_copy(update={"rungs": tuple(rungs)}) if more else ladder
 
 
 class ProbePoint(Noun):

@@ -15,6 +15,8 @@ class RungTarget(Noun):
 
     short_side: int = Field(ge=16, le=4320)
     max_bitrate: int = Field(ge=10_000)
+    lazy: bool = False
+    """Made when somebody wants to see the video."""
 
 
 class Limits(Noun):
@@ -50,6 +52,8 @@ class CodecTarget(Noun):
     """Keeps the range of HDR sources, in 10 bits; makes nothing of others."""
     rungs: tuple[int, ...] = ()
     """The short sides that it is used for; empty: all of the profile."""
+    lazy: bool = False
+    """Made when somebody wants to see the video. Not the first codec."""
 
 
 class QualityTarget(Noun):
@@ -82,6 +86,21 @@ class VideoTargets(Noun):
         if len({(target.codec, target.hdr) for target in self.codecs}) < len(self.codecs):
             raise ValueError("a codec is named twice")
         return self
+
+    @model_validator(mode="after")
+    def _ready_with_something(self) -> VideoTargets:
+        first = self.codecs[0]
+        if first.lazy:
+            raise ValueError("the first codec is what an asset is ready with, so it cannot be lazy")
+        eager = {target.short_side for target in self.rungs if not target.lazy}
+        if not (eager & set(first.rungs) if first.rungs else eager):
+            raise ValueError("at least one rung of the first codec must not be lazy: an asset is ready with those")
+        return self
+
+    @property
+    def has_lazy(self) -> bool:
+        """Something may be left to be made when somebody wants to see the video."""
+        return any(target.lazy for target in self.rungs) or any(target.lazy for target in self.codecs)
 
     @model_validator(mode="before")
     @classmethod
@@ -127,8 +146,16 @@ class AudioTargets(Noun):
         return self.model_copy(update={"codecs": (codec,), "bitrate": self.opus_bitrate, "sample_rate": 48_000})
 
 
+Layout = Literal["segments", "single"]
+
+
 class OutputTargets(Noun):
     """What is made of the encoded tracks beside the manifests."""
+
+    layout: Layout = "segments"
+    """`single`: each track is one file that players read by byte ranges; fewer objects, for stores that count them."""
+    protection: Literal["none", "aes-128", "cbcs"] = "none"
+    """`aes-128`: HLS only, whole segments. `cbcs`: HLS and DASH, common encryption with ClearKey."""
 
     mp4: int = Field(default=0, ge=0, le=4320)
     """A single file to download, from the best H.264 rung of at most this short side, without another encode; 0: none."""
@@ -155,6 +182,19 @@ class Profile(Noun):
     outputs: OutputTargets = OutputTargets()
     enrichment: EnrichmentTargets = EnrichmentTargets()
     limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _protectable(self) -> Profile:
+        said, outputs = self.outputs.protection, self.outputs
+        if said == "aes-128" and outputs.layout == "single":
+            raise ValueError(
+                "aes-128 encrypts whole segments, so they cannot be byte ranges; say layout segments, or cbcs"
+            )
+        if said == "cbcs" and any(target.codec == "av1" for target in self.video.codecs):
+            raise ValueError("AV1 is not encrypted by cbcs here; leave av1 out, or say aes-128")
+        if said != "none" and outputs.mp4:
+            raise ValueError("a file to download would have the protected video in the clear; say mp4 = 0")
+        return self
 
     @property
     def ref(self) -> str:

@@ -49,7 +49,7 @@ class Settings(Noun):
     profile: str = "balanced"
     policy: str = "development"
     """Name of a shipped file, or a path to one of yours."""
-    profiles: str = "fast,balanced,quality,archive"
+    profiles: str = "fast,balanced,quality,archive,lazy"
     """Other profiles that tenants may name for their assets, comma-separated. `RUSHES_QUOTAS` may say others for one tenant."""
     slots: int = Field(default=0, ge=0, le=256, validate_default=True)
     """Steps at a time in this worker. 0: as many as the cores, at most 4."""
@@ -125,10 +125,36 @@ class Settings(Noun):
     webhook_url: str = ""
     webhook_secret: str = ""
     """Standard Webhooks secret, `whsec_` and base64."""
-    origin: Literal["serve", "redirect"] = "serve"
-    """`redirect`: segments of public assets are fetched from the S3 store itself, by presigned addresses (307)."""
+    origin: Literal["serve", "redirect", "accel"] = "serve"
+    """`redirect`: segments are fetched from the S3 store itself, by presigned addresses (307). `accel`: the nginx in front sends
+    them from the local disk (`X-Accel-Redirect`)."""
+    origin_cache: int = Field(default=64_000_000, ge=0)
+    """Bytes of memory for small objects that never change, in each server process. 0: none."""
+    purge: Literal["off", "nginx", "varnish", "http"] = "off"
+    """Which caches are told when something is taken down: those of `docker/`, or any with an HTTP interface for it."""
+    purge_url: str = ""
+    """The address of each cache, comma-separated. For `http` with places to fill: `{asset}`, `{path}`, `{url}`."""
+    purge_secret: str = ""
+    """What the caches know us by; `{secret}` in the headers of `http`."""
+    purge_method: str = "POST"
+    purge_headers: str = ""
+    """For `http`: `Name: value`, several separated by `|`."""
+    purge_body: str = ""
+    """For `http`: with `{path}` or `{url}` a request for each path, with `{paths}` or `{urls}` (JSON lists) one for 30."""
+    demand_plays: int = Field(default=1, ge=1)
+    """How often a video is played before what its profile calls lazy is made."""
+    segment_wait: float = Field(default=8.0, ge=0.0, le=60.0)
+    """Seconds that a request for a segment waits which is made just for it; then 503 with `Retry-After`."""
     preview_secret: str = ""
     """Signs private preview addresses. Empty: made at the first start and kept in the data directory."""
+    playback_secret: str = ""
+    """Signs playback tokens; several, comma-separated: the first signs, all are believed. Empty: made of the preview's."""
+    key_secret: str = ""
+    """The keys of protected media are derived from it. Empty: made when it is needed and kept in the data directory."""
+    key_server_url: str = ""
+    """A key server of yours, asked instead: `GET` with `asset` and `version`, answered with `kid`, `key`, `iv` in JSON."""
+    key_server_token: str = ""
+    """What the key server knows us by (`Authorization: Bearer ...`)."""
     log_format: Literal["text", "json"] = "text"
 
     @field_validator("slots")
@@ -159,6 +185,16 @@ class Settings(Noun):
     @property
     def named_profiles(self) -> tuple[str, ...]:
         return tuple(name.strip() for name in self.profiles.split(",") if name.strip())
+
+    @property
+    def playback_secrets(self) -> tuple[bytes, ...]:
+        """Raises SettingsError."""
+        secrets = tuple(secret.strip() for secret in self.playback_secret.split(",") if secret.strip())
+        if any(len(secret) < 32 for secret in secrets):
+            raise SettingsError(
+                "RUSHES_PLAYBACK_SECRET must be secrets of at least 32 characters, separated by commas."
+            )
+        return tuple(secret.encode() for secret in secrets)
 
     @property
     def keys(self) -> dict[str, str]:

@@ -108,6 +108,7 @@ class StepKind(StrEnum):
     CORRECT = "correct"
     AUDIO = "audio"
     PACKAGE = "package"
+    LINT = "lint"
     POSTER = "poster"
     STORYBOARD = "storyboard"
     DOWNLOAD = "download"

@@ -21,7 +21,9 @@ def test_two_ids_of_one_moment_differ() -> None:
 
 
 def test_what_is_not_an_id() -> None:
-    assert not any(is_id(text) for text in ("", "../etc", "0" * 25, "0" * 27, "U" * 26, "0" * 25 + "\n"))
+    assert not any(
+        is_id(text) for text in ("", "../etc", "0" * 25, "0" * 27, "U" * 26, "0" * 25 + "\n", "0" * 26 + "\n")
+    )
 
 
 def test_a_recipe_does_not_depend_on_order() -> None:

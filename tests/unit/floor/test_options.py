@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from rushes.errors import Refused
-from rushes.options import Clip, Mark, Options, Watermark, asked, clip_of, mark_of, parse_mark
+from rushes.options import SAID, Clip, Mark, Options, Watermark, asked, clip_of, mark_of, parse_mark, playback_of
 from rushes.profiles import CodecTarget, fitted
 from rushes.settings import load_profile
 
@@ -115,3 +115,23 @@ def test_no_clip_is_made_of_other_json(said: object) -> None:
 def test_no_watermark_is_made_of_other_json(said: object) -> None:
     with pytest.raises(Refused, match="bad_watermark"):
         mark_of(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "playback"), [(None, "public"), ("", "public"), ("public", "public"), ("signed", "signed")]
+)
+def test_who_may_play(said: str | None, playback: str) -> None:
+    assert playback_of(said) == playback
+    assert asked({"playback": said or ""}).playback == playback
+    assert "playback" in SAID
+
+
+@pytest.mark.parametrize("said", ["Signed", "private", "signed ", 1, True, ["signed"]])
+def test_who_may_play_is_one_of_two_words(said: object) -> None:
+    with pytest.raises(Refused, match="`public` or `signed`"):
+        playback_of(said)
+
+
+def test_who_may_play_does_not_change_the_source() -> None:
+    assert Options(playback="signed").is_plain
+    assert Options.model_validate_json('{"clip": null}').playback == "public"  # records of before

@@ -10,7 +10,7 @@ RUNGS = ({"short_side": 360, "max_bitrate": 800_000},)
 H264 = {"codec": "h264", "preset": "veryfast", "crf": 23}
 
 
-@pytest.mark.parametrize("name", ["fast", "balanced", "quality", "archive"])
+@pytest.mark.parametrize("name", ["fast", "balanced", "quality", "archive", "lazy"])
 def test_shipped_profiles_begin_with_what_plays_everywhere(name: str):
     profile = load_profile(name)
     assert profile.name == name
@@ -58,3 +58,28 @@ def test_sound_of_one_codec():
 def test_profiles_of_older_assets_are_still_read():
     found = VideoTargets.model_validate({"rungs": RUNGS, "preset": "fast", "crf": 21, "threads": 4})
     assert found.codecs == (CodecTarget(codec="h264", preset="fast", crf=21),)
+
+
+@pytest.mark.parametrize(
+    ("rungs", "codec", "sentence"),
+    [
+        (RUNGS, {"lazy": True}, "the first codec is what an asset is ready with, so it cannot be lazy"),
+        (({**RUNGS[0], "lazy": True},), {}, "at least one rung of the first codec must not be lazy"),
+        (
+            (*RUNGS, {"short_side": 720, "max_bitrate": 2_000_000, "lazy": True}),
+            {"rungs": (720,)},
+            "at least one rung of the first codec must not be lazy",
+        ),
+    ],
+)
+def test_an_asset_is_ready_with_something(
+    rungs: tuple[dict[str, object], ...], codec: dict[str, object], sentence: str
+):
+    with pytest.raises(ValidationError, match=sentence):
+        VideoTargets.model_validate({"rungs": rungs, "codecs": [H264 | codec]})
+
+
+def test_only_a_profile_that_says_so_puts_anything_off():
+    assert [
+        name for name in ("fast", "balanced", "quality", "archive", "lazy") if load_profile(name).video.has_lazy
+    ] == ["lazy"]

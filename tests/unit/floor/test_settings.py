@@ -53,7 +53,7 @@ def test_short_api_keys_are_refused() -> None:
         _ = settings.keys
 
 
-@pytest.mark.parametrize("name", ["fast", "balanced", "quality", "archive"])
+@pytest.mark.parametrize("name", ["fast", "balanced", "quality", "archive", "lazy"])
 def test_shipped_profiles_load(name: str) -> None:
     assert load_profile(name).name == name
 
