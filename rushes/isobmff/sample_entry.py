@@ -11,6 +11,8 @@ from rushes.isobmff.codecs import CONFIGURATION, codecs_of
 from rushes.isobmff.descriptors import AudioObject, read_esds
 from rushes.isobmff.fields import Fields
 
+HDR = frozenset({16, 18})
+"""Transfer characteristics: PQ and HLG."""
 _VISUAL_FIELDS, _SOUND_FIELDS = 78, 28
 _QUICKTIME_SOUND = {0: 28, 1: 44, 2: 64}  # QuickTime File Format, "Sound Sample Descriptions": version -> bytes
 _KEPT = {"colr", "pasp", "clap", "mdcv", "clli", "btrt", "dOps", "dfLa", "dac3", "dec3", "vpcC", "dvcC", "dvvC"}
@@ -42,6 +44,14 @@ def read_sample_entry(data: Data, stsd: Box, handler: str) -> SampleEntry:
     if handler == "soun":
         return _sound(data, entry)
     return SampleEntry(entry.kind, data[entry.start : entry.end], "")
+
+
+def transfer_of(content: bytes) -> int | None:
+    """What a picture's sample entry says of its transfer characteristics (`colr`; ITU-T H.273 table 3), if anything."""
+    found = dict(_inner_boxes(content, 8 + _VISUAL_FIELDS, len(content))).get("colr")
+    if found is None or content[found.body : found.body + 4] != b"nclx":
+        return None
+    return Fields.of(content, found).skip(6).one("H")
 
 
 def _visual(data: Data, entry: Box) -> SampleEntry:
