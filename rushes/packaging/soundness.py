@@ -1,4 +1,4 @@
-"""Lint: the musts of HLS, DASH and CMAF that we check before a build is written. Pure."""
+"""Soundness: what of the tracks and the manifests is checked before a build is written. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import accumulate
 
-from rushes.model import Track
 from rushes.packaging.bitrate import track_average
 from rushes.packaging.labels import family
+from rushes.tracks import Track
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
 _EXTINF = re.compile(r"^#EXTINF:([0-9.]+),$", re.MULTILINE)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from rushes.model import Segment, Track
 from rushes.packaging.hls import playlists
-from rushes.packaging.lint import problems
+from rushes.packaging.soundness import problems
+from rushes.tracks import Segment, Track
 
 Make = Callable[..., Track]
 
