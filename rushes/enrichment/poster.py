@@ -9,10 +9,12 @@ from rushes import keys
 from rushes.engine.job import Job
 from rushes.enrichment import rendition
 from rushes.enrichment.picture import Picture, Scores, choose, rank, score
+from rushes.enrichment.thumbhash import thumbhash
 from rushes.errors import Blame, StepFailure
-from rushes.model import ImageArtifact, PosterResult, Track
+from rushes.model import ImageArtifact, PosterResult
 from rushes.storage.types import content_type
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Track
 
 NAME = "poster.jpg"
 QUALITY = 85
@@ -33,9 +35,8 @@ def run(job: Job, workspace: Workspace) -> PosterResult:
     key = keys.artifact_prefix(job.asset, job.recipe, job.fence) + NAME
     workspace.publish_bytes(key, jpeg(picture, QUALITY), content_type(NAME))
     width, height = rendition.size(tracks[0])
-    return PosterResult(
-        poster=ImageArtifact(key=key, width=width, height=height, time=round(taken, 3), score=round(mark, 3))
-    )
+    judged = {"time": round(taken, 3), "score": round(mark, 3), "thumbhash": thumbhash(picture)}
+    return PosterResult(poster=ImageArtifact(key=key, width=width, height=height, **judged))
 
 
 def candidate_times(start: float, end: float) -> list[float]:

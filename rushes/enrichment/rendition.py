@@ -17,9 +17,12 @@ from rushes.enrichment.picture import Picture
 from rushes.errors import Blame, StepFailure
 from rushes.ffmpeg.argv import input_args
 from rushes.ffmpeg.door import Door
-from rushes.model import Track
+from rushes.model import PackageResult
 from rushes.storage import rendition
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Track
+
+_IN_A_ROW = 24
 
 
 def rungs(job: Job) -> list[Track]:
@@ -56,6 +59,12 @@ def span(track: Track) -> tuple[float, float]:
     """When the track's first picture is shown and its last one ends, in seconds."""
     start = track.start_ticks / track.timescale
     return start, start + track.duration
+
+
+def whole(job: Job) -> Fraction:
+    """Seconds until the last picture or sound of the build ends; a sound may go on."""
+    tracks = (track for result in job.inputs.values() if isinstance(result, PackageResult) for track in result.tracks)
+    return max(Fraction(track.start_ticks + track.ticks, track.timescale) for track in tracks)
 
 
 def snap(track: Track, times: Iterable[float], *, keyframes: bool = False) -> list[float]:
@@ -110,7 +119,7 @@ def arguments(path: Path, times: Sequence[float], shape: tuple[int, int], rate: 
     may not say its matrix; `-colorspace` is what it then has, as players take it.
     """
     half = 0.5 / rate
-    chosen = "+".join(f"between(t,{time - half:.6f},{time + half:.6f})" for time in times)
+    chosen = _any_of([f"between(t,{time - half:.6f},{time + half:.6f})" for time in times])
     chain = f"select='{chosen}',scale={shape[0]}:{shape[1]}:flags=area,setsar=1,format=rgb24"
     return [
         *("-copyts",),
@@ -120,6 +129,12 @@ def arguments(path: Path, times: Sequence[float], shape: tuple[int, int], rate: 
         *("-map", "0:v:0", "-vf", chain, "-fps_mode", "passthrough", "-frames:v", str(len(times))),
         *("-f", "rawvideo", "pipe:1"),
     ]
+
+
+def _any_of(terms: Sequence[str]) -> str:
+    """A sum in brackets: ffmpeg 9 takes an expression of more than 100 terms in a row for one that needs too much memory."""
+    groups = [terms[at : at + _IN_A_ROW] for at in range(0, len(terms), _IN_A_ROW)]
+    return "+".join(f"({'+'.join(group)})" for group in groups)
 
 
 def _decode(path: Path, workspace: Workspace, args: list[str], shape: tuple[int, int]) -> Sequence[Picture]:

@@ -11,7 +11,7 @@ MOST_TILES = 100
 COLUMNS = 10
 LONG_SIDE = 160
 """Pixels of a tile's longer side, before rounding to even numbers."""
-_INTERVALS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+INTERVALS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Sheet:
 
 def plan(duration: float, size: tuple[int, int]) -> Sheet:
     """The sheet of a clip of `duration` seconds and pictures of that (width, height)."""
-    interval = next((step for step in _INTERVALS if duration <= step * MOST_TILES), duration / MOST_TILES)
+    interval = next((step for step in INTERVALS if duration <= step * MOST_TILES), duration / MOST_TILES)
     # A sliver of a last interval (2.002 s at 1 s) gets no tile of its own.
     count = max(1, ceil(duration / interval - 0.1))
     width, height = tile(size)

@@ -6,10 +6,10 @@ import posixpath
 from collections.abc import Sequence
 
 from rushes.keys import build_prefix
-from rushes.model import Track
 from rushes.packaging.dash import MANIFEST, manifest
 from rushes.packaging.hls import MASTER, multivariant, playlists
-from rushes.packaging.lint import problems, variant_problems
+from rushes.packaging.soundness import problems, variant_problems
+from rushes.tracks import Track, has_dash
 
 
 class BuildError(ValueError):
@@ -17,8 +17,8 @@ class BuildError(ValueError):
 
 
 def build_documents(asset: str, build: int, tracks: Sequence[Track], *, audio_only: bool = False) -> dict[str, str]:
-    """All manifests by file name, in the order in which they have to be written. `audio_only`: HLS has a variant without
-    picture (DASH needs none). Raises BuildError.
+    """All manifests by file name, in the order in which they have to be written; that of DASH where its players can be given the
+    tracks. `audio_only`: HLS has a variant without picture (DASH needs none). Raises BuildError.
 
     URIs are relative to the build's own place, so the tree can be moved or served from anywhere.
     """
@@ -33,7 +33,7 @@ def build_documents(asset: str, build: int, tracks: Sequence[Track], *, audio_on
     wrong = wrong or problems(tracks, media) + variant_problems(master)
     if wrong:
         raise BuildError(" ".join(wrong))
-    return media | {MASTER: master, MANIFEST: manifest(tracks, href, build)}
+    return media | {MASTER: master} | ({MANIFEST: manifest(tracks, href, build)} if has_dash(tracks) else {})
 
 
 def relative(key: str, place: str) -> str:

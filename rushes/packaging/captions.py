@@ -8,8 +8,12 @@ from fractions import Fraction
 from itertools import accumulate
 from typing import Literal
 
-from rushes.model import Cue, Segment, Track, TranscriptResult
+from rushes.model import Cue, TranscriptResult
 from rushes.packaging import webvtt, wvtt
+from rushes.tracks import Segment, Track
+
+TRANSCRIBES = "public.accessibility.transcribes-spoken-dialog"
+_BY_MACHINE = "public.machine-generated"  # AVMediaCharacteristic.machineGenerated, for HLS too
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ def build_captions(transcript: TranscriptResult, grid: Track, parent: str) -> Ca
         segments=segments,
         start_ticks=grid.start_ticks,
         language=transcript.language,
+        characteristics=(TRANSCRIBES, _BY_MACHINE),
     )
     return Captions(track, files | _for_dash(cues, cuts, grid.timescale))
 

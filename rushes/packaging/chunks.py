@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from rushes.engine.quality import mean_vmaf
-from rushes.model import Segment, Track
+from rushes.tracks import Segment, Track
 
 
 class ChunkError(ValueError):

@@ -11,12 +11,13 @@ from rushes.engine.job import Job
 from rushes.isobmff.movie import read_movie
 from rushes.isobmff.progressive import Source, progressive
 from rushes.keys import artifact_prefix
-from rushes.model import DownloadResult, PackageResult, Skipped, Track
+from rushes.model import DownloadResult, PackageResult, Skipped
 from rushes.noun import Reason
 from rushes.packaging.labels import default_track, display_size, family
 from rushes.storage.rendition import assemble
 from rushes.storage.types import content_type
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Track
 
 NAME = "video.mp4"
 
@@ -26,7 +27,7 @@ def run(job: Job, workspace: Workspace) -> DownloadResult | Skipped:
     build = next(
         (result for result in job.inputs.values() if isinstance(result, PackageResult) and result.complete), None
     )
-    tracks = chosen(build.tracks if build else (), job.profile.outputs.mp4)
+    tracks = chosen(build.readable if build else (), job.profile.outputs.mp4)
     if not tracks:
         return Skipped(reason=Reason(code="no_build", message="There is no H.264 rendition to make a file of."))
     path = workspace.scratch / NAME

@@ -7,14 +7,16 @@ from fractions import Fraction
 from rushes.engine.job import Job
 from rushes.errors import Blame, StepFailure
 from rushes.keys import build_prefix, growing_prefix
-from rushes.model import PackageResult, Skipped, Track, TracksResult
+from rushes.model import PackageResult, Skipped, TracksResult
 from rushes.noun import Reason
 from rushes.packaging.chunks import ChunkError, join_chunks
 from rushes.packaging.growing import close, grow, growing_master, growing_playlists
 from rushes.packaging.hls import MASTER
 from rushes.packaging.playlist import playlist_name
+from rushes.packaging.protect import protected
 from rushes.storage.types import content_type
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Track
 
 
 def begin(job: Job, workspace: Workspace) -> PackageResult | Skipped:
@@ -22,14 +24,15 @@ def begin(job: Job, workspace: Workspace) -> PackageResult | Skipped:
 
     Raises StepFailure `verify_failed`, StoreError.
     """
-    tracks = [track for result in _results(job) for track in result.tracks]
-    if not any(track.kind == "video" for track in tracks):
+    clear = [track for result in _results(job) for track in result.tracks]
+    if not any(track.kind == "video" for track in clear):
         return Skipped(reason=Reason(code="no_fast_lane", message="Nothing of the source could be shown in advance."))
+    tracks = protected(job, workspace, clear)
     try:
         master = growing_master(job.asset, job.build, tracks, bandwidth=int(job.params["bandwidth"]))
     except ValueError as error:
         raise StepFailure("verify_failed", Blame.TRANSIENT, detail=str(error)) from error
-    result = _write(job, workspace, (job.build, tracks), over=False)
+    result = _write(job, workspace, (job.build, tracks, clear), over=False)
     workspace.publish_bytes(
         build_prefix(job.asset, job.build) + MASTER, master.encode(), content_type(MASTER)
     )  # last: it leads to the others
@@ -45,15 +48,21 @@ def go_on(job: Job, workspace: Workspace) -> PackageResult | Skipped:
     if before is None:
         return Skipped(reason=Reason(code="no_fast_lane", message="There is no first look that could go on."))
     more = [track for result in _results(job) for track in result.tracks if track.kind == "video"]
-    tracks, over = list(before.tracks), bool(job.params.get("last"))
+    tracks, clear, over = list(before.tracks), list(before.readable), bool(job.params.get("last"))
     try:
-        _check_inits([*tracks, *more], workspace)
-        picture = join_chunks([[track for track in tracks if track.kind == "video"], more])
-        tracks = [*picture, *(track for track in tracks if track.kind != "video")]
+        _check_inits([*clear, *more], workspace)
+        clear = _longer(clear, more)
+        tracks = _longer(tracks, protected(job, workspace, more))
         over = over or not more
     except ChunkError:
         over = True
-    return _write(job, workspace, (before.build, tracks), over=over)
+    return _write(job, workspace, (before.build, tracks, clear), over=over)
+
+
+def _longer(tracks: list[Track], more: list[Track]) -> list[Track]:
+    """Raises ChunkError."""
+    picture = join_chunks([[track for track in tracks if track.kind == "video"], more])
+    return [*picture, *(track for track in tracks if track.kind != "video")]
 
 
 def end(job: Job, workspace: Workspace) -> PackageResult | Skipped:
@@ -78,13 +87,15 @@ def _check_inits(tracks: list[Track], workspace: Workspace) -> None:
         raise ChunkError("the chunks of the first look need different init segments")
 
 
-def _write(job: Job, workspace: Workspace, made: tuple[int, list[Track]], *, over: bool) -> PackageResult:
-    build, tracks = made
+def _write(job: Job, workspace: Workspace, made: tuple[int, list[Track], list[Track]], *, over: bool) -> PackageResult:
+    """`made`: the build's number, its tracks as players get them, and in the clear."""
+    build, tracks, clear = made
+    behind = tuple(clear) if job.is_protected else ()
     segment = Fraction(str(job.params["segment"]))
     for key, text in growing_playlists(job.asset, build, tracks, segment, over=over).items():
         grow(workspace.store, key, text)
     size = sum(track.bytes for track in tracks)
-    return PackageResult(build=build, tracks=tuple(tracks), complete=False, bytes=size, growing=True)
+    return PackageResult(build=build, tracks=tuple(tracks), complete=False, bytes=size, growing=True, clear=behind)
 
 
 def is_as_found(job: Job) -> bool:

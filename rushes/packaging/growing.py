@@ -13,14 +13,14 @@ from math import ceil
 
 from rushes.errors import Blame, StepFailure
 from rushes.keys import build_prefix, growing_prefix
-from rushes.model import Track
 from rushes.packaging.bitrate import seconds
 from rushes.packaging.build import relative
 from rushes.packaging.hls import multivariant
-from rushes.packaging.lint import problems
 from rushes.packaging.playlist import END, event_playlist, playlist_name
+from rushes.packaging.soundness import problems
 from rushes.storage.store import POINTER, ConditionalPut, Headers, ObjectExists, ObjectMissing, ObjectStore
 from rushes.storage.types import content_type
+from rushes.tracks import Track
 
 LONGER = Fraction(5, 4)
 """Of a usual segment: so long may one be that a short rest was joined to."""

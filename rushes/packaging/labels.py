@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from rushes.model import Track
+from rushes.ffmpeg.language import bcp47
+from rushes.tracks import Track
 
-_TAG = re.compile(r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")  # RFC 5646 section 2.1, well-formedness only
 _ENDONYMS = {
     "ar": "العربية",
     "de": "Deutsch",
@@ -52,9 +51,8 @@ def preference(track: Track) -> tuple[int, bool, int]:
 
 
 def language(track: Track) -> str | None:
-    """The track's language tag, if it is one; what a file says may be anything."""
-    known = track.language and track.language != "und" and _TAG.match(track.language)
-    return track.language if known else None
+    """The track's language tag by BCP 47, if it is one; what a file says may be anything: `eng` is `en`."""
+    return bcp47(track.language)
 
 
 def menu_names(tracks: Sequence[Track]) -> list[str]:

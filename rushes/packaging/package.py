@@ -1,4 +1,5 @@
-"""The step PACKAGE: tracks that lie in the store become a build. Reads no media, writes only manifests and captions."""
+"""The step PACKAGE: tracks that lie in the store become a build. Writes manifests and captions, and reads no media unless it is to
+be protected, or to lie in single files."""
 
 from __future__ import annotations
 
@@ -11,19 +12,24 @@ from rushes.engine.quality import replaced
 from rushes.engine.shortfall import contiguous, missing_of, refuse_partial
 from rushes.errors import Blame, StepFailure
 from rushes.keys import build_prefix, output_prefix
-from rushes.model import PackageResult, Skipped, Track, TracksResult, TranscriptResult
+from rushes.model import PackageResult, Skipped, StoryboardResult, TracksResult, TranscriptResult
 from rushes.noun import Reason
 from rushes.packaging import first
 from rushes.packaging.build import BuildError, build_documents
 from rushes.packaging.captions import Captions, build_captions, wanted
 from rushes.packaging.chunks import ChunkError, join_chunks, joined_in_time
 from rushes.packaging.labels import family
-from rushes.packaging.lint import cuts
+from rushes.packaging.protect import protected
+from rushes.packaging.single import in_single_files
+from rushes.packaging.soundness import cuts
 from rushes.packaging.sync import problem
+from rushes.plan import Rung
 from rushes.storage.types import content_type
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Track
 
-FIRST, GROW, END, READY, ENRICHED, CODECS = "first", "grow", "end", "ready", "enriched", "codecs"
+FIRST, GROW, END, READY, ENRICHED = "first", "grow", "end", "ready", "enriched"
+CODECS, LAZY, REKEY = "codecs", "lazy", "rekey"
 
 
 def run(job: Job, workspace: Workspace) -> PackageResult | Skipped:
@@ -31,8 +37,10 @@ def run(job: Job, workspace: Workspace) -> PackageResult | Skipped:
     phase = job.params.get("phase", READY)
     if phase == ENRICHED:
         return _enriched(job, workspace)
-    if phase == CODECS:
-        return _with_codecs(job, workspace)
+    if phase in (CODECS, LAZY):
+        return _with_more(job, workspace)
+    if phase == REKEY:
+        return _rekeyed(job, workspace)
     if phase == GROW:
         return first.go_on(job, workspace)
     if phase == END:
@@ -50,7 +58,12 @@ def run(job: Job, workspace: Workspace) -> PackageResult | Skipped:
         _check_sync(tracks, partial=any(damage.values()))
         refuse_partial(damage["missing_seconds"], job.policy.partial)
     written = _write(job, workspace, tracks, complete=phase != FIRST)
-    return written.model_copy(update=damage)
+    return written.model_copy(update={**damage, "lazy": tuple(map(Rung.model_validate, job.params.get("lazy", ())))})
+
+
+def _laid_out(job: Job, workspace: Workspace, tracks: list[Track]) -> list[Track]:
+    """As the profile wants them to lie; a first look, which is soon replaced, stays in segments."""
+    return in_single_files(tracks, job, workspace) if job.profile.outputs.layout == "single" else tracks
 
 
 def _damage(results: Sequence[TracksResult | PackageResult]) -> dict[str, float]:
@@ -118,42 +131,66 @@ def _check_shared_inits(tracks: Sequence[Track], workspace: Workspace) -> None:
 
 
 def _enriched(job: Job, workspace: Workspace) -> PackageResult | Skipped:
-    base = next((result for result in job.inputs.values() if isinstance(result, PackageResult)), None)
-    transcript = next((result for result in job.inputs.values() if isinstance(result, TranscriptResult)), None)
+    """The build with captions and the storyboard, or with the one of them that there is."""
+    base = _newest(job)
     if base is None:
         return _skipped("no_build", "There is no complete build that captions could be added to.")
-    if transcript is None or not wanted(transcript, job.profile.enrichment.captions):
+    transcript = next((result for result in job.inputs.values() if isinstance(result, TranscriptResult)), None)
+    boards = [result.track for result in job.inputs.values() if isinstance(result, StoryboardResult) and result.track]
+    added = [*_captions(job, workspace, base, transcript), *boards]
+    if not added:
         return _skipped("no_captions", _why_no_captions(transcript))
+    names = {track.name for track in added}
+    kept = [track for track in base.readable if track.name not in names]
+    written = _write(job, workspace, [*kept, *added], complete=base.complete, known=base)
+    return written.model_copy(update={**_damage([base]), "lazy": base.lazy})
+
+
+def _captions(job: Job, workspace: Workspace, base: PackageResult, transcript: TranscriptResult | None) -> list[Track]:
+    """Stored; none where the transcript is not good enough for the profile."""
+    if transcript is None or not wanted(transcript, job.profile.enrichment.captions):
+        return []
     captions = build_captions(transcript, _grid(base.tracks), output_prefix(job.asset, job.recipe, job.fence))
     _store(captions, workspace)
-    written = _write(job, workspace, [*base.tracks, captions.track], complete=base.complete)
-    return written.model_copy(update=_damage([base]))
+    return [captions.track]
 
 
-def _with_codecs(job: Job, workspace: Workspace) -> PackageResult | Skipped:
-    """The newest build so far and, behind its own pictures, those of other codecs. A codec that is not whole is left out:
-    what plays never becomes less."""
-    base = max(
-        (result for result in job.inputs.values() if isinstance(result, PackageResult) and result.complete),
-        key=lambda result: result.build,
-        default=None,
-    )
+def _newest(job: Job) -> PackageResult | None:
+    """Of the builds that a step is given, the newest that is complete."""
+    builds = [result for result in job.inputs.values() if isinstance(result, PackageResult) and result.complete]
+    return max(builds, key=lambda result: result.build, default=None)
+
+
+def _with_more(job: Job, workspace: Workspace) -> PackageResult | Skipped:
+    """The newest build so far and, among its own pictures, further rungs and those of other codecs. One that is not whole is
+    left out: what plays never becomes less."""
+    base = _newest(job)
     if base is None:
-        return _skipped("no_build", "There is no complete build that other codecs could be added to.")
+        return _skipped("no_build", "There is no complete build that others could be added to.")
     encoded = [result for result in job.inputs.values() if isinstance(result, TracksResult) and not result.provisional]
     pieces = [track for result in replaced(encoded) for track in result.tracks]
     grid = cuts(_grid(base.tracks))
-    added = sorted(
-        (track for track in joined_in_time(pieces) if track.kind == "video" and cuts(track) == grid),
-        key=lambda track: (bool(track.hdr), family(track), -track.bytes),
-    )
+    added = [track for track in joined_in_time(pieces) if track.kind == "video" and cuts(track) == grid]
     if not added:
-        return _skipped("no_codecs", "No other codec was encoded to its end.")
+        return _skipped("no_codecs", "Nothing else was encoded to its end.")
     _check_shared_inits(pieces, workspace)
-    pictures = [track for track in base.tracks if track.kind == "video"]
-    others = [track for track in base.tracks if track.kind != "video"]
-    written = _write(job, workspace, [*pictures, *added, *others], complete=True)
-    return written.model_copy(update=_damage([base]))  # what is added is as long, frame for frame
+    names = {track.name for track in added}
+    pictures = [track for track in base.readable if track.kind == "video" and track.name not in names]
+    others = [track for track in base.readable if track.kind != "video"]
+    tracks = [*_in_order([*pictures, *added]), *others]
+    written = _write(job, workspace, tracks, complete=True, known=base)
+    lazy = tuple(rung for rung in base.lazy if rung.name not in names)
+    return written.model_copy(update={**_damage([base]), "lazy": lazy})  # what is added is as long, frame for frame
+
+
+def _in_order(pictures: Sequence[Track]) -> list[Track]:
+    """The codec that every device plays, then the others, HDR last; of each the largest first."""
+    common = family(pictures[0])
+
+    def place(track: Track) -> tuple[bool, bool, str, int, int]:
+        return bool(track.hdr), family(track) != common, family(track), -(track.width or 0), -track.bytes
+
+    return sorted(pictures, key=place)
 
 
 def _why_no_captions(transcript: TranscriptResult | None) -> str:
@@ -171,7 +208,22 @@ def _store(captions: Captions, workspace: Workspace) -> None:
         workspace.publish_bytes(captions.track.prefix + name, data, content_type(name))
 
 
-def _write(job: Job, workspace: Workspace, tracks: list[Track], *, complete: bool) -> PackageResult:
+def _rekeyed(job: Job, workspace: Workspace) -> PackageResult | Skipped:
+    """The newest build once more, under the asset's newest key."""
+    base = _newest(job)
+    if base is None or not base.clear or not job.is_protected:
+        return _skipped("no_build", "There is no protected build whose key could be changed.")
+    written = _write(job, workspace, list(base.clear), complete=True, known=base)
+    return written.model_copy(update={**_damage([base]), "lazy": base.lazy})
+
+
+def _write(
+    job: Job, workspace: Workspace, clear: list[Track], *, complete: bool, known: PackageResult | None = None
+) -> PackageResult:
+    """What of `clear` the build `known` has as players get it is not made again."""
+    tracks = protected(job, workspace, clear, known)
+    if complete:
+        tracks = _laid_out(job, workspace, tracks)
     try:
         documents = build_documents(job.asset, job.build, tracks, audio_only=job.profile.outputs.audio_only)
     except BuildError as error:
@@ -183,7 +235,8 @@ def _write(job: Job, workspace: Workspace, tracks: list[Track], *, complete: boo
         ).size
         workspace.progress(done / len(documents))
     total = size + sum(track.bytes for track in tracks)
-    return PackageResult(build=job.build, tracks=tuple(tracks), complete=complete, bytes=total)
+    behind = tuple(clear) if job.is_protected else ()
+    return PackageResult(build=job.build, tracks=tuple(tracks), complete=complete, bytes=total, clear=behind)
 
 
 def _skipped(code: str, message: str) -> Skipped:

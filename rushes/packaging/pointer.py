@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from rushes.errors import Blame, StepFailure
 from rushes.keys import build_prefix, media_prefix, pointer_key
+from rushes.options import Playback
 from rushes.packaging.dash import MANIFEST
 from rushes.packaging.hls import MASTER
 from rushes.storage.store import POINTER, ConditionalPut, Headers, ObjectExists, ObjectMissing, ObjectStore, delete_all
@@ -18,6 +20,7 @@ NAMES = (MANIFEST, MASTER)
 """In the order in which they are written: HLS last."""
 
 _BUILD = re.compile(r"rushes build=(\d{1,12})\b")
+_SIGNED = re.compile(r"rushes build=\d{1,12} playback=signed\b")
 _HLS_ATTRIBUTE = re.compile(r'(URI=")([^"]+)(")')
 _HLS_LINE = re.compile(r"^()(?!#)(.+)()$", re.MULTILINE)
 _DASH_URI = re.compile(r'((?:media|initialization|sourceURL)="|<BaseURL>)([^"<]+)("|</BaseURL>)')
@@ -30,18 +33,26 @@ def build_of(text: str) -> int:
     return int(found[1]) if found else 0
 
 
-def moved(name: str, text: str, build: int) -> str:
-    """A build's manifest rewritten for the asset's own place, two levels up: its URIs lead to the same objects."""
+def is_signed(text: str) -> bool:
+    """Whether a pointer says that nothing of its asset is played without a token."""
+    return bool(_SIGNED.search(text))
+
+
+def moved(name: str, text: str, build: int, playback: Playback = "public") -> str:
+    """A build's manifest rewritten for the asset's own place, two levels up: its URIs lead to the same objects. Of a signed
+    asset it says so beside the number of the build, where the origin looks."""
 
     def place(match: re.Match[str]) -> str:
         return match[1] + posixpath.normpath(f"b/{build}/{match[2]}") + match[3]
 
+    if playback == "signed":
+        text = _BUILD.sub(r"\g<0> playback=signed", text, count=1)
     if name == MANIFEST:
         return _DASH_URI.sub(place, text)
     return _HLS_LINE.sub(place, _HLS_ATTRIBUTE.sub(place, text))
 
 
-def point(store: ObjectStore, asset: str, build: int) -> int:
+def point(store: ObjectStore, asset: str, build: int, playback: Playback = "public") -> int:
     """Let the pointers name `build`, unless they name a newer one. Returns the build they name now.
 
     Looks at both again afterwards, because a store without conditional puts lets a publisher that was held up before a
@@ -54,20 +65,29 @@ def point(store: ObjectStore, asset: str, build: int) -> int:
     for _ in range(_ATTEMPTS):
         texts = _manifests(store, build_prefix(asset, build))
         for name, text in texts.items():
-            _swap(store, swap, pointer_key(asset, name), moved(name, text, build))
+            _swap(store, swap, pointer_key(asset, name), moved(name, text, build, playback))
         named = {_current(store, pointer_key(asset, name))[0] for name in texts}
         if 0 in named:
             remove(store, asset)
             raise _failure(f"the pointers of {asset} were taken away under our hands")
         newest = max(*named, swap.announced(asset))
         if named == {newest}:
+            _leave_behind(store, asset, newest, texts)
             return newest
         build = newest
     raise _failure(f"the pointers of {asset} do not come to rest")
 
 
+def _leave_behind(store: ObjectStore, asset: str, build: int, texts: Mapping[str, str]) -> None:
+    """What an older build had and this one has not: DASH, where the new one is encrypted for HLS alone."""
+    key = pointer_key(asset, MANIFEST)
+    if MANIFEST not in texts and 0 < _current(store, key)[0] < build:
+        store.delete(key)
+
+
 def _manifests(store: ObjectStore, place: str) -> dict[str, str]:
-    """Name and text, HLS last. A build that grows has no DASH manifest. Raises ObjectMissing without that for HLS."""
+    """Name and text, HLS last. A build that grows, or is encrypted for HLS alone, has no DASH manifest. Raises ObjectMissing
+    without that for HLS."""
     texts: dict[str, str] = {}
     with suppress(ObjectMissing):
         texts[MANIFEST] = store.read(place + MANIFEST).decode()

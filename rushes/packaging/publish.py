@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from rushes.engine.checking import CHECKED
 from rushes.engine.job import Job
 from rushes.keys import build_prefix, tombstone_key
 from rushes.model import PackageResult, PublishResult, Skipped, VerdictResult
 from rushes.noun import Reason
 from rushes.packaging.hls import MASTER
+from rushes.packaging.lint.verdict import Unfit, fit
 from rushes.packaging.pointer import point, remove
 from rushes.states import Action
 from rushes.storage.store import ObjectStore, exists
@@ -21,12 +23,15 @@ def run(job: Job, workspace: Workspace) -> PublishResult | Skipped:
     action = decided(job)
     if action is not Action.PUBLISH:
         return _skipped(f"verdict_{action.value}" if action else "no_verdict", _SENTENCES[action])
-    build = _build(job, store)
+    try:
+        build = fit(_builds(job, store), job, store, checked=bool(job.params.get(CHECKED)))
+    except Unfit as error:
+        return _skipped(error.code, error.message)
     if build is None:
         return _skipped("no_build", "There is no build of this phase.")
     if _is_deleted(store, job.asset):
         return _skipped("deleted", "The asset was deleted.")
-    named = point(store, job.asset, build)
+    named = point(store, job.asset, build, job.options.playback)
     if _is_deleted(store, job.asset):  # a takedown came while we wrote, and may have looked before we did
         remove(store, job.asset)
         return _skipped("deleted", "The asset was deleted while it was being published.")
@@ -50,12 +55,13 @@ def decided(job: Job) -> Action | None:
     return max(known, key=strictness.index, default=None)
 
 
-def _build(job: Job, store: ObjectStore) -> int | None:
-    """The package step's build; after a review the newest one, which may have more in it by then (captions)."""
-    packaged = max((result.build for result in job.inputs.values() if isinstance(result, PackageResult)), default=None)
-    if packaged is not None and job.params.get("phase") == REVIEW and job.build > packaged:
-        return job.build if exists(store, build_prefix(job.asset, job.build) + MASTER) else packaged
-    return packaged
+def _builds(job: Job, store: ObjectStore) -> list[int]:
+    """Those of the package steps, the newest first; after a review the asset's newest too, which may have more in it by then
+    (captions)."""
+    found = {result.build for result in job.inputs.values() if isinstance(result, PackageResult)}
+    if found and job.params.get("phase") == REVIEW and job.build > max(found):
+        found |= {job.build} if exists(store, build_prefix(job.asset, job.build) + MASTER) else set()
+    return sorted(found, reverse=True)
 
 
 def _is_deleted(store: ObjectStore, asset: str) -> bool:

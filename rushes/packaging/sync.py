@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rushes.model import Track
+from rushes.tracks import Track
 
 MOST_START = 0.1
 """Seconds; ITU-R BT.1359 puts what viewers notice at 45 ms early and 125 ms late."""

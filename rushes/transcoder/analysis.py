@@ -14,6 +14,7 @@ from rushes.storage.workspace import Workspace
 from rushes.transcoder.chunks import plan_chunks
 from rushes.transcoder.inputs import facts_of, input_of
 from rushes.transcoder.ladder import codecs, sizes
+from rushes.transcoder.lazy import put_off
 from rushes.transcoder.looking import look
 from rushes.transcoder.quality_ladder import Built, Content, build, fixed_receipts
 from rushes.transcoder.surface import fit
@@ -37,12 +38,18 @@ def run(job: Job, workspace: Workspace) -> AnalysisResult:
 
     A source that cannot be tried keeps that plan, and the receipts say why. Raises StepFailure for what may pass.
     """
-    fixed = Plan.model_validate(job.params["plan"])
+    fixed = Plan.model_validate(job.params["plan"]).whole
     quality, facts = job.profile.video.quality, shown(facts_of(job), job.options)
     largest = [sizes(facts.video, (job.profile, codec))[0] for codec in job.profile.video.codecs] if facts.video else []
     why = unfit(facts, fixed.grid, max(map(min, largest), default=0))
     if quality is None or why is not None:
-        return _fixed(fixed, why or "no quality is aimed at")
+        found = _fixed(fixed, why or "no quality is aimed at")
+    else:
+        found = _tried(job, workspace, fixed, quality)
+    return found.model_copy(update={"plan": put_off(found.plan, facts, job.profile)})
+
+
+def _tried(job: Job, workspace: Workspace, fixed: Plan, quality: QualityTarget) -> AnalysisResult:
     try:
         return _analyzed(job, workspace, fixed, quality)
     except StepFailure as failure:

@@ -13,11 +13,12 @@ from rushes.errors import Blame, StepFailure
 from rushes.facts import AudioFacts, SourceFacts
 from rushes.ffmpeg.door import Door
 from rushes.isobmff.segmenter import starts_at
-from rushes.model import Loudness, Skipped, Track, TracksResult
+from rushes.model import Skipped, TracksResult
 from rushes.noun import Reason
 from rushes.plan import Grid
 from rushes.profiles import AudioCodec, AudioTargets
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Loudness, Track
 from rushes.transcoder import verify
 from rushes.transcoder.cuts import every
 from rushes.transcoder.delivery import Delivery, open_movie

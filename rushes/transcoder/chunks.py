@@ -7,13 +7,14 @@ the same bytes everywhere.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil
 
 from rushes.engine.effort import encode_cost
 from rushes.facts import SourceFacts
-from rushes.plan import Chunk, Grid, Ladder
+from rushes.plan import Chunk, Ladder
 from rushes.transcoder.cuts import grid_starts
 from rushes.transcoder.encoders import SLOWEST_REORDERED
 from rushes.transcoder.verify import declared_seconds
@@ -26,8 +27,11 @@ SHORTEST_SEGMENTS = 2
 LONGEST_SECONDS = 600
 """Of a chunk, however little it costs: its rungs lie in scratch until it is done."""
 MOST_CHUNKS = 1000
-GROUPS = 2
-"""Distances of key pictures in a chunk, at least: what lies between a key picture and the chunk is decoded in vain."""
+LAZY_CPU_SECONDS = 4
+"""Of a chunk that somebody may be waiting for: two segments of 720 lines or one of 1080, about."""
+GROUPS, LAZY_GROUPS = 2, 0.5
+"""Distances of key pictures in a chunk, at least: what lies between a key picture and the chunk is decoded in vain. That costs
+less than to let somebody wait."""
 
 
 def can_cut(facts: SourceFacts) -> bool:
@@ -41,13 +45,24 @@ def can_cut(facts: SourceFacts) -> bool:
 def plan_chunks(facts: SourceFacts, *ladders: Ladder) -> tuple[Chunk, ...]:
     """One list for all ladders, whose grid is one; the dearest decides. The last chunk is for whatever is there at the end,
     so that a source that is longer than it says loses nothing."""
+    return _planned(facts, ladders, (CPU_SECONDS, SHORTEST_SEGMENTS, GROUPS))
+
+
+def plan_lazy_chunks(facts: SourceFacts, *ladders: Ladder) -> tuple[Chunk, ...]:
+    """The same for ladders that are made on demand: shorter, so that the first one is soon there."""
+    return _planned(facts, ladders, (LAZY_CPU_SECONDS, 1, LAZY_GROUPS))
+
+
+def _planned(facts: SourceFacts, ladders: Sequence[Ladder], sizes: tuple[float, int, float]) -> tuple[Chunk, ...]:
+    """`sizes`: about so many CPU seconds, at least so many segments, and distances of key pictures."""
+    each, shortest, groups = sizes
     grid = ladders[0].grid
     if not can_cut(facts) or grid.fps < SLOWEST_REORDERED:
         return (Chunk(),)
     frames = round(declared_seconds(facts) * grid.fps)
     cost = max(sum(encode_cost(rung, frames) for rung in ladder.rungs) for ladder in ladders)
-    wanted = max(_by_cost(cost), ceil(frames / grid.fps / LONGEST_SECONDS))
-    firsts = _spread(frames, grid, min(wanted, _by_groups(facts), MOST_CHUNKS))
+    wanted = max(_by_cost(cost, each), ceil(frames / grid.fps / LONGEST_SECONDS))
+    firsts = _spread(grid_starts(frames, grid), frames, min(wanted, _by_groups(facts, groups), MOST_CHUNKS), shortest)
     ends = [*firsts[1:], None]
     return tuple(
         Chunk(number=number, first=first, frames=None if end is None else end - first)
@@ -55,22 +70,21 @@ def plan_chunks(facts: SourceFacts, *ladders: Ladder) -> tuple[Chunk, ...]:
     )
 
 
-def _by_cost(cost: float) -> int:
-    return max(1, int(cost / CPU_SECONDS + 0.5))
+def _by_cost(cost: float, each: float) -> int:
+    return max(1, int(cost / each + 0.5))
 
 
-def _by_groups(facts: SourceFacts) -> int:
+def _by_groups(facts: SourceFacts, groups: float) -> int:
     """No more than the key pictures allow, as far as they are known."""
     gaps = [after - before for before, after in pairwise(facts.keyframes)]
     if not gaps:
         return 1 if facts.keyframes else MOST_CHUNKS
-    return max(1, int(declared_seconds(facts) / (GROUPS * max(gaps))))
+    return max(1, int(declared_seconds(facts) / (groups * max(gaps))))
 
 
-def _spread(frames: int, grid: Grid, count: int) -> list[int]:
-    """The first frames of at most `count` chunks of about equal length, each at the start of a segment."""
-    starts = grid_starts(frames, grid)
-    count = max(1, min(count, len(starts) // SHORTEST_SEGMENTS))
+def _spread(starts: list[int], frames: int, count: int, shortest: int) -> list[int]:
+    """The first frames of at most `count` chunks of about equal length, each at one of `starts`, where segments begin."""
+    count = max(1, min(count, len(starts) // shortest))
     return sorted({_nearest(starts, Fraction(number * frames, count)) for number in range(count)})
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from rushes.engine.job import Job
 from rushes.facts import SourceFacts
-from rushes.isobmff.boxes import BoxError
+from rushes.isobmff.boxes import BoxError, Data
 from rushes.isobmff.movie import MovieTrack, read_movie
 from rushes.isobmff.nal import configuration, is_idr, sifted
+from rushes.isobmff.subsamples import ranges_of
 from rushes.model import TracksResult
 from rushes.plan import Ladder, Plan
 from rushes.profiles import Profile
@@ -46,7 +47,7 @@ def copied(job: Job, workspace: Workspace) -> TracksResult | None:
     try:
         with _picture(workspace.source(job)) as (track, data):
             track = on_grid(track, grid)
-            _check(track, data, grid.starts)
+            check(track, data, grid.starts, sealed=job.profile.outputs.protection == "cbcs")
             if not others or _frames(others, grid.frame_ticks) != len(track.samples):
                 return None
             sift = partial(sifted, known=configuration(track.sample_entry))
@@ -56,14 +57,19 @@ def copied(job: Job, workspace: Workspace) -> TracksResult | None:
     return TracksResult(tracks=(made,), decoded_seconds=made.duration)
 
 
-def _check(track: MovieTrack, data: mmap.mmap, starts: tuple[int, ...]) -> None:
+def check(track: MovieTrack, data: Data, starts: tuple[int, ...], *, sealed: bool) -> None:
     """Segments begin with pictures after which nothing refers to what was before, and the sample entry is that of all of them.
-    Before anything is uploaded. Raises CutError, BoxError."""
+    `sealed`: their slices will be encrypted, so all headers have to be such as we can read. Before anything is uploaded.
+    Raises CutError, BoxError."""
     known = configuration(track.sample_entry)
+    ranges = ranges_of(track.sample_entry) if sealed else None
     if starts[-1] >= len(track.samples) or not all(is_idr(data, track.samples[at], known.length) for at in starts):
         raise CutError("a segment does not begin with an IDR picture")
     for start, end in pairwise([*starts, len(track.samples)]):
-        sifted(data, track.samples[start:end], known)
+        content, samples = sifted(data, track.samples[start:end], known)
+        if ranges:
+            for sample in samples:
+                ranges(content[sample.position : sample.position + sample.size])
 
 
 def _frames(others: list[TracksResult], frame_ticks: int) -> int | None:

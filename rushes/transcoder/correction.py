@@ -5,9 +5,10 @@ from __future__ import annotations
 from rushes.engine.effort import encode_cost
 from rushes.engine.job import Job
 from rushes.engine.quality import measured, spent
-from rushes.model import Track, TracksResult
+from rushes.model import TracksResult
 from rushes.plan import Ladder, Rung
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Track
 from rushes.transcoder import encode
 from rushes.transcoder.surface import SCALES, slope
 

@@ -14,10 +14,9 @@ from rushes.errors import Blame, StepFailure
 from rushes.isobmff.boxes import BoxError
 from rushes.isobmff.movie import IDENTITY, Matrix, MovieTrack, read_movie
 from rushes.isobmff.segmenter import CutTrack, Sift, cut
-from rushes.keys import output_prefix
-from rushes.model import Segment, Track
 from rushes.storage.types import content_type
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Segment, Track
 
 INIT = "init.mp4"
 
@@ -71,7 +70,7 @@ class Delivery:
         sift: Sift | None = more.pop("sift", None)
         reorder: int | None = more.pop("reorder", None)
         pieces = cut(track, data, starts, first_ticks=first_ticks, matrix=matrix, reorder=reorder)
-        prefix = f"{output_prefix(self.job.asset, self.job.recipe, self.job.fence)}{name}/"
+        prefix = f"{self.job.clear_prefix}{name}/"
         segments: list[Segment] = []
         self.workspace.publish_all(_objects(prefix, replace(pieces, segments=pieces.segments.sifted(sift)), segments))
         return Track(

@@ -17,6 +17,7 @@ from rushes.storage.store import ObjectMissing, StoreError
 from rushes.storage.workspace import Workspace
 from rushes.transcoder.copied import planned
 from rushes.transcoder.ladder import plan
+from rushes.transcoder.lazy import put_off
 from rushes.transcoder.limits import check
 
 
@@ -30,7 +31,7 @@ def run(job: Job, workspace: Workspace) -> ProbeResult | Skipped:
         wanted = shown(facts, job.options)
         found = plan(wanted, job.profile)
         check_holds(job.options, facts, found.grid.fps)
-        return ProbeResult(facts=facts, plan=planned(found, path, wanted, job.profile))
+        return ProbeResult(facts=facts, plan=put_off(planned(found, path, wanted, job.profile), wanted, job.profile))
     except StepFailure as failure:
         return Skipped(reason=Reason(code=failure.code, message=failure.message))
     except (ObjectMissing, StoreError, OSError) as error:

@@ -13,9 +13,10 @@ from rushes.engine.shortfall import missing_seconds, refuse_partial
 from rushes.errors import StepFailure
 from rushes.facts import SourceFacts
 from rushes.ffmpeg.door import Door
-from rushes.model import Track, TracksResult
+from rushes.model import TracksResult
 from rushes.plan import Chunk, Ladder, Rung
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Track
 from rushes.transcoder import verify
 from rushes.transcoder.command import decode_args, encode_args, preroll_args, shown_path
 from rushes.transcoder.copied import copied

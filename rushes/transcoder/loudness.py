@@ -10,8 +10,8 @@ import math
 import re
 from dataclasses import dataclass
 
-from rushes.model import Loudness
 from rushes.profiles import AudioTargets
+from rushes.tracks import Loudness
 
 MOST_GAIN = 20.0
 """dB."""

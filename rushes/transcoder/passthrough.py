@@ -8,6 +8,7 @@ interlacing) the graph asks of the probe's facts before a build is made of this.
 from __future__ import annotations
 
 import mmap
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -22,10 +23,12 @@ from rushes.ffmpeg.sniff import HEAD_BYTES, sniff
 from rushes.isobmff.boxes import BoxError
 from rushes.isobmff.movie import MovieTrack, read_movie
 from rushes.isobmff.nal import configuration, sifted
+from rushes.isobmff.sample_entry import HDR, transfer_of
 from rushes.isobmff.segmenter import starts_at
-from rushes.model import Skipped, Track, TracksResult
+from rushes.model import Skipped, TracksResult
 from rushes.noun import Reason
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Track
 from rushes.transcoder.cuts import CutError, packed, shown_at, sync_starts
 from rushes.transcoder.delivery import Delivery, Movie
 from rushes.transcoder.peek import why_not
@@ -66,7 +69,7 @@ def _remux(job: Job, workspace: Workspace) -> tuple[Track, ...]:
     _check_container(path)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         movie = Movie(data, tuple(read_movie(data, MAX_SAMPLES)))
-        picture, sound = _picture_of(movie), _sound_of(movie)
+        picture, sound = picture_of(movie.tracks), _sound_of(movie)
         return _tracks(Delivery(job, workspace), movie, picture, sound)
 
 
@@ -81,13 +84,18 @@ def _check_container(path: Path) -> None:
         raise CutError(f"the container is {name}")
 
 
-def _picture_of(movie: Movie) -> MovieTrack:
-    """The only picture track. Which one of several is meant, the encode finds out."""
-    found = [track for track in movie.tracks if track.handler == "vide" and track.samples]
+def picture_of(tracks: Sequence[MovieTrack]) -> MovieTrack:
+    """The only picture track. Which one of several is meant, the encode finds out. Nor is it for a copy where players would
+    believe of shape or range what the probe does not. Raises CutError."""
+    found = [track for track in tracks if track.handler == "vide" and track.samples]
     if len(found) != 1:
         raise CutError(f"there are {len(found)} picture tracks")
     if not found[0].codecs.startswith("avc1."):
         raise CutError(f"the video codec is {found[0].codecs or 'unknown'}")
+    if found[0].sar[0] != found[0].sar[1]:
+        raise CutError("the pixels are not square")
+    if transfer_of(found[0].sample_entry) in HDR:
+        raise CutError("the picture is HDR")
     return found[0]
 
 

@@ -14,6 +14,7 @@ from itertools import pairwise
 from rushes.engine.standard import PIXELS, PROFILES
 from rushes.facts import SourceFacts, VideoFacts
 from rushes.isobmff.movie import MovieTrack
+from rushes.isobmff.sample_entry import HDR, transfer_of
 from rushes.plan import Grid, Ladder, Plan, Rung
 from rushes.profiles import Profile
 from rushes.transcoder.chunks import plan_chunks
@@ -54,6 +55,10 @@ def with_reuse(plan: Plan, track: MovieTrack, facts: SourceFacts, profile: Profi
         raise CutError("the source is no rung of its ladder")
     if (track.width, track.height) != (top.width, top.height) or track.sar[0] != track.sar[1]:
         raise CutError("the index says another size than the pictures")
+    if transfer_of(track.sample_entry) in HDR:
+        raise CutError(
+            "the index says HDR, the pictures do not"
+        )  # players believe it, and the other rungs look different
     starts = retimed_starts(track, plan.grid)
     limit = _given(facts, profile, plan)
     if any(rate > PEAK * limit for rate in _rates(track, starts)):

@@ -11,6 +11,7 @@ from rushes.storage.workspace import Workspace
 from rushes.transcoder import early
 from rushes.transcoder.copied import planned
 from rushes.transcoder.ladder import plan
+from rushes.transcoder.lazy import put_off
 from rushes.transcoder.limits import check
 
 
@@ -28,4 +29,4 @@ def run(job: Job, workspace: Workspace) -> ProbeResult | Skipped:
     found = plan(wanted, job.profile)
     check_holds(job.options, facts, found.grid.fps)
     workspace.progress(1.0)
-    return ProbeResult(facts=facts, plan=planned(found, path, wanted, job.profile))
+    return ProbeResult(facts=facts, plan=put_off(planned(found, path, wanted, job.profile), wanted, job.profile))

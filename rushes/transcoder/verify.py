@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from rushes.errors import Blame, StepFailure
 from rushes.facts import SourceFacts
 from rushes.isobmff.movie import MovieTrack
-from rushes.model import Track
 from rushes.plan import Chunk, Grid, Ladder
+from rushes.tracks import Track
 from rushes.transcoder.cuts import key_frames
 
 

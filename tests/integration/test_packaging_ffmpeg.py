@@ -12,6 +12,7 @@ import imageio_ffmpeg
 import pytest
 
 from rushes.engine.job import Job
+from rushes.enrichment import storyboard
 from rushes.facts import SourceRef
 from rushes.isobmff.movie import MovieTrack, read_movie
 from rushes.isobmff.segmenter import CutTrack, closed_starts, cut, starts_at
@@ -20,8 +21,6 @@ from rushes.model import (
     Cue,
     PackageResult,
     PublishResult,
-    Segment,
-    Track,
     TracksResult,
     TranscriptResult,
     Verdict,
@@ -32,6 +31,7 @@ from rushes.settings import load_policy, load_profile
 from rushes.states import Action, StepKind
 from rushes.storage.local import LocalStore
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Segment, Track
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 ASSET = "0" * 26
@@ -152,10 +152,13 @@ def store(tmp_path: Path) -> LocalStore:
     return LocalStore(tmp_path / "objects")
 
 
-def packaged(store: LocalStore, tmp_path: Path, inputs: dict[str, TracksResult], build: int = 1) -> PackageResult:
-    result = package.run(
-        job(StepKind.PACKAGE, build, params={"phase": "ready"}, inputs=inputs), Workspace(store, tmp_path)
-    )
+def packaged(
+    store: LocalStore, tmp_path: Path, inputs: dict[str, object], layout: str = "segments", phase: str = "ready"
+) -> PackageResult:
+    work = job(StepKind.PACKAGE, 1 if phase == "ready" else 2, params={"phase": phase}, inputs=inputs)
+    outputs = work.profile.outputs.model_copy(update={"layout": layout})
+    work = work.model_copy(update={"profile": work.profile.model_copy(update={"outputs": outputs})})
+    result = package.run(work, Workspace(store, tmp_path))
     assert isinstance(result, PackageResult)
     return result
 
@@ -188,23 +191,44 @@ def expected_pts() -> list[int]:
     return [frame * 3003 for frame in range(FRAMES)]
 
 
-@pytest.mark.parametrize("manifest", ["b/1/master.m3u8", "b/1/manifest.mpd", "master.m3u8", "manifest.mpd"])
-def test_ffmpeg_reads_every_rendition_exactly(manifest: str, clip: Clip, store: LocalStore, tmp_path: Path) -> None:
-    # Given a published build of two renditions and sound
+@pytest.mark.parametrize("layout", ["segments", "single"])
+def test_ffmpeg_reads_every_rendition_exactly(layout: str, clip: Clip, store: LocalStore, tmp_path: Path) -> None:
+    # Given a published build of two renditions and sound, and one more with captions and a storyboard
     encoded = TracksResult(tracks=tuple(video_track(store, clip, name) for name in SIZES))
     sound = TracksResult(tracks=(audio_track(store, clip),))
-    result = packaged(store, tmp_path, {"encode.0": encoded, "audio": sound})
-    verdict = VerdictResult(verdict=Verdict(action=Action.PUBLISH, policy="p@1", rules=()))
-    inputs = {"package.ready": result, "verdict.ready": verdict}
-    published = publish.run(
-        job(StepKind.PUBLISH, 1, params={"phase": "ready"}, inputs=inputs), Workspace(store, tmp_path)
+    ready = packaged(store, tmp_path, {"encode.0": encoded, "audio": sound}, layout)
+    board = storyboard.run(job(StepKind.STORYBOARD, 1, inputs={"package.ready": ready}), Workspace(store, tmp_path))
+    words = TranscriptResult(
+        language="en", engine="e", trusted=True, cues=(Cue(start=1, end=2, text="a"),), vtt_key="v", json_key="j"
     )
-    assert published == PublishResult(build=1)
-    # When ffmpeg reads it
-    found = frames_of(store.root / "media" / ASSET / manifest, "0:v:0", "0:v:1", "0:a:0")
-    # Then every picture is there at its exact time, and sound begins with it
-    assert found[0] == found[1] == expected_pts()
-    assert abs(found[2][0]) <= 0.02 * 90000
+    inputs = {"package.ready": ready, "storyboard": board, "transcript": words}
+    enriched = packaged(store, tmp_path, inputs, layout, "enriched")
+    assert [track.kind for track in enriched.tracks] == ["video", "video", "audio", "text", "image"]
+    verdict = VerdictResult(verdict=Verdict(action=Action.PUBLISH, policy="p@1", rules=()))
+    published = publish.run(
+        job(StepKind.PUBLISH, 2, params={"phase": "enriched"}, inputs={"package.enriched": enriched, "v": verdict}),
+        Workspace(store, tmp_path),
+    )
+    assert published == PublishResult(build=2)
+    # When ffmpeg reads either of them, or what the pointer says
+    for place in ("b/1/", "b/2/", ""):
+        for name in ("master.m3u8", "manifest.mpd"):
+            found = frames_of(store.root / "media" / ASSET / f"{place}{name}", "0:v:0", "0:v:1", "0:a:0")
+            # Then every picture is there at its exact time, and sound begins with it
+            assert found[0] == found[1] == expected_pts(), f"{place}{name}"
+            assert abs(found[2][0]) <= 0.02 * 90000
+
+
+def test_ffmpeg_reads_the_sheets_as_pictures(clip: Clip, store: LocalStore, tmp_path: Path) -> None:
+    base = packaged(store, tmp_path, {"encode.0": TracksResult(tracks=(video_track(store, clip, "180p"),))}, "single")
+    board = storyboard.run(job(StepKind.STORYBOARD, 1, inputs={"package.ready": base}), Workspace(store, tmp_path))
+    assert board.track is not None
+    sheet = store.root / (board.track.prefix + board.track.segments[0].name)
+    columns, rows = board.track.tiles or (0, 0)
+    size = f"{columns * (board.track.width or 0)}x{rows * (board.track.height or 0)}"
+    shown = subprocess.run([FFMPEG, "-i", str(sheet), "-f", "null", "-"], capture_output=True, text=True)
+    assert size in shown.stderr
+    assert (size, board.track.duration) == ("800x180", pytest.approx(5.005))
 
 
 def test_durations_and_cuts_are_exact(clip: Clip, store: LocalStore) -> None:

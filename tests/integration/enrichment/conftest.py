@@ -20,11 +20,12 @@ from rushes.enrichment.speech import RATE
 from rushes.facts import SourceFacts, SourceRef
 from rushes.isobmff.movie import read_movie
 from rushes.isobmff.segmenter import cut
-from rushes.model import PackageResult, Segment, Track
+from rushes.model import PackageResult
 from rushes.settings import load_policy, load_profile
 from rushes.states import StepKind
 from rushes.storage.memory import MemoryStore
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Segment, Track
 
 SEGMENT_SECONDS = 4
 

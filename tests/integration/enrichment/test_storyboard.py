@@ -61,12 +61,38 @@ def test_a_long_clip_shows_its_keyframes_in_rows(studio) -> None:
             assert tile.mean() == pytest.approx(10 * (start // 20) * 255 / 219, abs=4)
 
 
+def test_sheets_show_the_same_pictures_to_players(studio) -> None:
+    # Given half a minute in which second s has luma 16 + 5 s
+    track = studio.rung("color=gray:s=320x180:r=25:d=30.4,geq=lum='16+5*floor(T)':cb=128:cr=128", (320, 180))
+    # When its storyboard is made
+    result = run(studio.job(StepKind.STORYBOARD, track), studio.workspace())
+    # Then two sheets of one size lie in the media tree, and the second stands for the rest
+    sheets = result.track
+    assert sheets is not None
+    assert (sheets.kind, sheets.codecs, sheets.tiles) == ("image", "jpeg", (5, 5))
+    assert (sheets.width, sheets.height, sheets.tile_ticks) == (160, 90, sheets.timescale)
+    assert sheets.prefix == "media/asset/t/recipe/3/storyboard/"
+    assert [segment.ticks / sheets.timescale for segment in sheets.segments] == [25, pytest.approx(5.4)]
+    # And each tile has the brightness of its second; where there are none it is black
+    for number, segment in enumerate(sheets.segments):
+        assert studio.store.head(sheets.prefix + segment.name).size == segment.size
+        data = studio.store.read(sheets.prefix + segment.name)
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+        assert picture.shape == (450, 800)
+        for tile in range(25):
+            left, top = tile % 5 * 160, tile // 5 * 90
+            shown = picture[top : top + 90, left : left + 160].mean()
+            second = number * 25 + tile
+            assert shown == pytest.approx(5 * second * 255 / 219 if second < 31 else 0, abs=4)
+
+
 def test_the_lowest_rung_is_used_and_nothing_grows(studio, monkeypatch: pytest.MonkeyPatch) -> None:
     tracks = [studio.rung("testsrc2=s=640x360:r=25:d=3", size) for size in ((640, 360), (96, 54))]
     names: list[str] = []
-    read = studio.store.open
-    monkeypatch.setattr(studio.store, "open", lambda key, start=0: (names.append(key), read(key, start))[1])
+    read = studio.store.fetch
+    monkeypatch.setattr(studio.store, "fetch", lambda key, *part: (names.append(key), read(key, *part))[1])
     result = run(studio.job(StepKind.STORYBOARD, *tracks), studio.workspace())
+    assert names
     assert all("/96x54/" in name for name in names)
     assert (result.tile_width, result.tile_height) == (96, 54)
 

@@ -19,13 +19,13 @@ from rushes.engine.job import Job, ToolSettings
 from rushes.engine.kinds import KINDS
 from rushes.facts import SourceFacts, SourceRef
 from rushes.ffmpeg.probe import probe
-from rushes.model import Track
 from rushes.options import Options
 from rushes.plan import Chunk, Ladder
 from rushes.settings import load_policy, load_profile
 from rushes.states import StepKind
 from rushes.storage.local import LocalStore
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Track
 from rushes.transcoder import audio, encode, passthrough
 from rushes.transcoder.ladder import plan
 

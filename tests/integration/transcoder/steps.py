@@ -8,13 +8,14 @@ from typing import Any
 from rushes.engine.job import Job, ToolSettings
 from rushes.facts import SourceRef
 from rushes.ffmpeg.probe import probe
-from rushes.model import Result, Track, TracksResult
+from rushes.model import Result, TracksResult
 from rushes.packaging import package
 from rushes.plan import Ladder
 from rushes.settings import load_policy, load_profile
 from rushes.states import StepKind
 from rushes.storage.local import LocalStore
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Track
 from rushes.transcoder import audio, encode
 from rushes.transcoder.copied import planned
 from rushes.transcoder.ladder import plan

@@ -12,11 +12,12 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from rushes.model import Track, TracksResult
+from rushes.model import TracksResult
 from rushes.plan import Chunk, Ladder
 from rushes.profiles import CodecTarget, Profile, RungTarget
 from rushes.settings import load_profile
 from rushes.states import StepKind
+from rushes.tracks import Track
 from rushes.transcoder.ladder import plan
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()

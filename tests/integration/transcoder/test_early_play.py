@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from rushes.keys import build_prefix
-from rushes.model import PackageResult, Track
+from rushes.model import PackageResult
 from rushes.plan import Ladder
 from rushes.states import StepKind
+from rushes.tracks import Track
 from tests.integration.transcoder.steps import Run
 
 X264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-preset", "veryfast")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rushes.enrichment.rendition import arguments, fps, holding, segment_seconds, snap, span
 from rushes.errors import StepFailure
-from rushes.model import Segment, Track
+from rushes.tracks import Segment, Track
 
 RATE = Fraction(30000, 1001)
 
@@ -68,11 +68,17 @@ def test_the_command_asks_for_these_pictures_and_no_more() -> None:
     assert command[reads + 1] == "file:/s/240p.mp4"
     assert command[reads + 2 :] == [
         "-map", "0:v:0",
-        "-vf", "select='between(t,-0.020000,0.020000)+between(t,3.980000,4.020000)',"
+        "-vf", "select='(between(t,-0.020000,0.020000)+between(t,3.980000,4.020000))',"
         "scale=160:90:flags=area,setsar=1,format=rgb24",
         "-fps_mode", "passthrough", "-frames:v", "2",
         "-f", "rawvideo", "pipe:1",
     ]  # fmt: skip
+
+
+def test_terms_stand_in_brackets_since_ffmpeg_takes_few_in_a_row() -> None:
+    command = arguments(Path("/s/a.mp4"), [float(number) for number in range(50)], (2, 2), 25.0, keyframes=True)
+    chosen = next(part for part in command if part.startswith("select=")).split("'")[1]
+    assert [group.count("between") for group in chosen.split(")+(")] == [24, 24, 2]
 
 
 def test_without_keyframes_all_pictures_are_decoded() -> None:

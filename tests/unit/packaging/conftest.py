@@ -11,11 +11,11 @@ import pytest
 
 from rushes.engine.job import Job
 from rushes.facts import SourceRef
-from rushes.model import Segment, Track
 from rushes.settings import load_policy, load_profile
 from rushes.states import StepKind
 from rushes.storage.memory import MemoryStore
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Segment, Track
 
 ASSET = "0" * 26
 
@@ -95,3 +95,29 @@ def make_job() -> Callable[..., Job]:
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     return Workspace(MemoryStore(), tmp_path)
+
+
+def board(name: str = "storyboard", **more: Any) -> Track:
+    """Two sheets of 5 x 2 tiles, a second each; the last one ends where the picture does."""
+    fields: dict[str, Any] = {
+        "name": name,
+        "kind": "image",
+        "prefix": f"media/{ASSET}/t/s/1/{name}/",
+        "init": None,
+        "codecs": "jpeg",
+        "timescale": 30000,
+        "segments": (
+            Segment(name="00001.jpg", ticks=300_000, size=40_000),
+            Segment(name="00002.jpg", ticks=60_000, size=9_000),
+        ),
+        "width": 160,
+        "height": 90,
+        "tiles": (5, 2),
+        "tile_ticks": 30_000,
+    }
+    return Track(**(fields | more))
+
+
+@pytest.fixture
+def make_board() -> Callable[..., Track]:
+    return board

@@ -6,10 +6,11 @@ from fractions import Fraction
 import pytest
 
 from rushes.isobmff.boxes import children, iter_boxes, need
-from rushes.model import Cue, Track, TranscriptResult
+from rushes.model import Cue, TranscriptResult
 from rushes.packaging.captions import build_captions, mp4_form, wanted
 from rushes.packaging.webvtt import segments
 from rushes.packaging.wvtt import wvtt_init, wvtt_segments
+from rushes.tracks import Track
 
 Make = Callable[..., Track]
 

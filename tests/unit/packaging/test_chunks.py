@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from rushes.model import Track
 from rushes.packaging.chunks import ChunkError, join_chunks
+from rushes.tracks import Track
 
 Make = Callable[..., Track]
 

@@ -9,14 +9,15 @@ from collections.abc import Callable
 import pytest
 
 from rushes.engine.job import Job
-from rushes.model import PackageResult, Skipped, Track, TracksResult
+from rushes.model import PackageResult, Skipped, TracksResult
 from rushes.packaging.build import BuildError, build_documents
 from rushes.packaging.chunks import joined_in_time
 from rushes.packaging.dash import manifest
 from rushes.packaging.hls import multivariant, scores
-from rushes.packaging.lint import problems, variant_problems
 from rushes.packaging.package import run
+from rushes.packaging.soundness import problems, variant_problems
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Track
 
 Make = Callable[..., Track]
 MakeJob = Callable[..., Job]
@@ -84,7 +85,8 @@ def test_sound_alone_is_a_variant_where_it_is_asked_for(pictures: list[Track], s
     assert more.startswith(plain.split("#EXT-X-I-FRAME")[0])
     alone = attributes(more, "STREAM-INF")[-1]
     assert (alone["CODECS"], alone["AUDIO"]) == ('"mp4a.40.2"', '"audio"')
-    assert not {"RESOLUTION", "VIDEO-RANGE", "FRAME-RATE", "CLOSED-CAPTIONS"} & set(alone)
+    assert not {"RESOLUTION", "VIDEO-RANGE", "FRAME-RATE"} & set(alone)
+    assert {one["CLOSED-CAPTIONS"] for one in attributes(more, "STREAM-INF")} == {"NONE"}
     assert more.splitlines()[more.splitlines().index(plain.splitlines()[-1]) - 1] == "audio.m3u8"
     # And with scores, it has the least
     mixed = attributes(multivariant([*pictures, *sounds], 1, audio_only=True), "STREAM-INF")
@@ -196,6 +198,13 @@ def test_codecs_are_added_to_the_newest_build(
     assert [track.name for track in result.tracks] == ["720p", "720p-av1", "audio", "captions-en"]
     assert (result.build, result.complete) == (5, True)
     assert [segment.size for segment in result.tracks[1].segments] == [segment.size for segment in av1.segments]
+
+
+def test_captions_and_storyboard_stay(build, pictures: list[Track], make_video: Make, make_board: Make) -> None:
+    captions = make_video("captions-en", kind="text", init=None, codecs="wvtt", language="en")
+    base = ready(4, pictures[0], captions, make_board())
+    result = build({"package.enriched": base, "encode.av1.0": TracksResult(tracks=(pictures[2],))})
+    assert [track.name for track in result.tracks] == ["720p", "720p-av1", "captions-en", "storyboard"]
 
 
 def test_a_codec_that_is_not_whole_is_left_out(build, pictures: list[Track]) -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 
-from rushes.model import Segment, Track
 from rushes.packaging.dash import manifest
+from rushes.tracks import Segment, Track
 
 Make = Callable[..., Track]
 NS = {"d": "urn:mpeg:dash:schema:mpd:2011"}
@@ -65,10 +65,14 @@ def test_joined_chunks_are_listed(make_video: Make) -> None:
     )
     root = parsed(make_video(prefix="media/a/t/", init="r1/1/720p/init.mp4", segments=segments))
     assert root.find(".//d:SegmentTemplate", NS) is None
+    assert root.get("profiles") == "urn:mpeg:dash:profile:isoff-main:2011,urn:mpeg:dash:profile:cmaf:2019"
     assert [url.get("media") for url in root.iter("{urn:mpeg:dash:schema:mpd:2011}SegmentURL")] == [
         "X/media/a/t/r1/1/720p/00001.m4s",
         "X/media/a/t/r2/4/720p/00001.m4s",
     ]
+    # One `S` for each address, also where they are equal: dash.js 5.2 takes the address of an `S` for all of its repeats
+    rows = [dict(row.attrib) for row in root.iter("{urn:mpeg:dash:schema:mpd:2011}S")]
+    assert rows == [{"t": "0", "d": "60060"}, {"d": "60060"}]
 
 
 def test_captions_are_named_in_their_mp4_form(make_video: Make) -> None:

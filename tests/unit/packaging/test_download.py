@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from rushes.model import Track
 from rushes.packaging.download import chosen
+from rushes.tracks import Track
 
 Make = Callable[..., Track]
 

@@ -4,9 +4,9 @@ from fractions import Fraction
 
 import pytest
 
-from rushes.model import Segment, Track
 from rushes.packaging.growing import grow, growing_master, growing_playlists, target_seconds, until
 from rushes.storage.memory import MemoryStore
+from rushes.tracks import Segment, Track
 
 ASSET = "01jabcdefghjkmnpqrstvwxyz0"
 TWO = Fraction(2)

@@ -4,13 +4,14 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rushes.model import Segment, Track
 from rushes.packaging.bitrate import average, peak, target_duration
 from rushes.packaging.hls import multivariant, playlists
 from rushes.packaging.playlist import iframe_playlist, media_playlist
+from rushes.tracks import Segment, Track
 
 Make = Callable[..., Track]
 
@@ -155,7 +156,16 @@ def test_peak_is_never_below_average_by_much_nor_above_the_worst_segment(rows: l
     target = max(1, int(max(durations) + Fraction(1, 2)))
     found = peak(durations, sizes, target)
     assert found <= max(-(-8 * size // duration) for size, duration in zip(sizes, durations, strict=True))
-    assert found > 0
+    assert found >= average(durations, sizes)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_is_too_short_for_a_rate_and_has_long_neighbours_counts_with_one(order: int) -> None:
+    """A dark beginning cut at 5.4 s and 2.4 s of action: together they are longer than 1.5 targets of 5 s."""
+    durations, sizes = [Fraction(54, 10), Fraction(24, 10)][::order], [10_000, 2_400_000][::order]
+    assert peak(durations, sizes, 5) == average(durations, sizes)
+    durations, sizes = [*durations, Fraction(54, 10)][::order], [*sizes, 10_000][::order]
+    assert peak(durations, sizes, 5) > average(durations, sizes)
 
 
 @given(st.lists(st.integers(1, 10**6), min_size=1, max_size=10))

@@ -6,11 +6,20 @@ import pytest
 
 from rushes.engine.job import Job
 from rushes.errors import Blame, StepFailure
-from rushes.model import Cue, PackageResult, Skipped, Track, TracksResult, TranscriptResult
+from rushes.model import (
+    Cue,
+    ImageArtifact,
+    PackageResult,
+    Skipped,
+    StoryboardResult,
+    TracksResult,
+    TranscriptResult,
+)
 from rushes.noun import Reason
 from rushes.packaging.package import run
 from rushes.storage.store import IMMUTABLE
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Track
 
 Make = Callable[..., Track]
 MakeJob = Callable[..., Job]
@@ -145,6 +154,42 @@ def test_captions_make_a_further_build(make_video: Make, make_job: MakeJob, work
     assert captions.prefix == "media/00000000000000000000000000/t/pkg/7/captions-en/"
     assert workspace.store.head(captions.prefix + "00001.vtt").content_type.startswith("text/vtt")
     assert b'SUBTITLES="subtitles"' in workspace.store.read("media/00000000000000000000000000/b/2/master.m3u8")
+
+
+def drawn(track: Track | None) -> StoryboardResult:
+    sprite = ImageArtifact(key="artifacts/a/r/1/storyboard.jpg", width=800, height=90)
+    return StoryboardResult(
+        sprite=sprite, vtt_key="v", tile_width=160, tile_height=90, columns=5, count=5, interval=1, track=track
+    )
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_the_storyboard_makes_a_further_build_too(
+    said: bool, make_video: Make, make_board: Make, make_job: MakeJob, workspace: Workspace
+) -> None:
+    # Given a storyboard, with captions beside it or without
+    job = enriched(make_video, make_job, trusted=said, cues=(Cue(start=0, end=1, text="a"),))
+    result = run(job.model_copy(update={"inputs": {**job.inputs, "storyboard": drawn(make_board())}}), workspace)
+    # Then one build has what there is, on the same segments
+    assert isinstance(result, PackageResult)
+    assert [track.name for track in result.tracks] == ["720p", *(["captions-en"] if said else []), "storyboard"]
+    master = workspace.store.read("media/00000000000000000000000000/b/2/master.m3u8")
+    assert b'URI="storyboard.m3u8"' in master
+    assert (b"captions-en.m3u8" in master) is said
+    # And when it is made again on it, nothing is in it twice
+    inputs = {**job.inputs, "package.ready": result, "storyboard": drawn(make_board())}
+    again = run(job.model_copy(update={"inputs": inputs, "build": 3}), workspace)
+    assert isinstance(again, PackageResult)
+    assert sorted(track.name for track in again.tracks) == sorted(track.name for track in result.tracks)
+
+
+def test_a_storyboard_from_before_there_were_sheets_adds_nothing(
+    make_video: Make, make_job: MakeJob, workspace: Workspace
+) -> None:
+    job = enriched(make_video, make_job, trusted=False, cues=())
+    result = run(job.model_copy(update={"inputs": {**job.inputs, "storyboard": drawn(None)}}), workspace)
+    assert isinstance(result, Skipped)
+    assert keys(workspace) == []
 
 
 @pytest.mark.parametrize(("trusted", "cues"), [(False, (Cue(start=0, end=1, text="a"),)), (True, ())])

@@ -12,21 +12,23 @@ from rushes.errors import StepFailure
 from rushes.keys import pointer_key, tombstone_key
 from rushes.model import (
     CleanupResult,
+    LintResult,
     PackageResult,
     PublishResult,
     Skipped,
-    Track,
     TracksResult,
     Verdict,
     VerdictResult,
 )
+from rushes.options import Options
 from rushes.packaging import cleanup, package, publish
-from rushes.packaging.pointer import build_of, moved, point
+from rushes.packaging.pointer import build_of, is_signed, moved, point
 from rushes.packaging.takedown import takedown, unpublish
 from rushes.states import Action, StepKind
 from rushes.storage.memory import MemoryStore
 from rushes.storage.store import POINTER, ConditionalPut, Headers, ObjectExists, ObjectMissing
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Track
 
 ASSET = "0" * 26
 Make = Callable[..., Track]
@@ -75,6 +77,19 @@ def test_the_pointer_leads_into_the_build(build: Build, publish_job: MakeJob, wo
     assert ".." not in master + mpd
     assert workspace.store.head(MASTER).cache_control == POINTER
     assert workspace.store.head(MPD).content_type == "application/dash+xml"
+
+
+def test_the_pointer_says_whether_playing_takes_a_token(
+    build: Build, publish_job: MakeJob, workspace: Workspace
+) -> None:
+    publish.run(publish_job(build(3), options=Options(playback="signed")), workspace)
+    texts = [workspace.store.read(key).decode() for key in (MASTER, MPD)]
+    assert [is_signed(text) for text in texts] == [True, True]
+    assert [build_of(text) for text in texts] == [3, 3]
+    assert "# rushes build=3 playback=signed" in texts[0].splitlines()[:4]  # where the origin looks
+    publish.run(publish_job(build(4)), workspace)
+    assert not is_signed(workspace.store.read(MASTER).decode())
+    assert not is_signed("#EXTM3U\n# playback=signed\n# rushes build=3\n")
 
 
 @pytest.mark.parametrize("action", [Action.HOLD, Action.BLOCK])
@@ -175,6 +190,22 @@ def test_a_review_publishes_the_newest_build(build: Build, publish_job: MakeJob,
     # but never one that is not there
     unpublish(workspace.store, ASSET)
     assert publish.run(publish_job(first, build=9, params={"phase": "review"}), workspace) == PublishResult(build=1)
+
+
+def test_a_review_leaves_a_build_whose_check_is_under_way(
+    build: Build, publish_job: MakeJob, workspace: Workspace
+) -> None:
+    first = build(1)
+    build(2)
+    job = publish_job(first, build=2, params={"phase": "review"})
+    inputs = {**job.inputs, "lint.ready": LintResult(build=1)}
+    assert publish.run(job.model_copy(update={"inputs": inputs}), workspace) == PublishResult(build=1)
+    # builds from before there were checks are published without one
+    inputs = {**job.inputs, "lint.lazy": LintResult(build=2, musts=("hls.syntax",))}
+    assert publish.run(job.model_copy(update={"inputs": inputs}), workspace) == PublishResult(build=1)
+    workspace.store.put_bytes(f"media/{ASSET}/b/2/lint.json", b'{"musts": []}')
+    inputs = {**job.inputs, "lint.ready": LintResult(build=1)}
+    assert publish.run(job.model_copy(update={"inputs": inputs}), workspace) == PublishResult(build=2)
 
 
 def test_unpublish_can_be_taken_back(
@@ -353,3 +384,15 @@ def test_a_build_that_grows_is_published_without_dash_and_a_complete_one_with_it
         workspace.store.head(MPD)
     assert publish.run(publish_job(build(2)), workspace) == PublishResult(build=2)
     assert build_of(workspace.store.read(MPD).decode()) == 2
+
+
+def test_a_build_for_hls_alone_leaves_no_older_dash_behind(
+    build: Build, publish_job: MakeJob, workspace: Workspace
+) -> None:
+    publish.run(publish_job(build(1)), workspace)
+    later = build(2)
+    workspace.store.delete(f"media/{ASSET}/b/2/manifest.mpd")
+    assert publish.run(publish_job(later), workspace) == PublishResult(build=2)
+    assert build_of(workspace.store.read(MASTER).decode()) == 2
+    with pytest.raises(ObjectMissing):
+        workspace.store.read(MPD)

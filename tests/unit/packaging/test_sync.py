@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from rushes.model import Segment, Track
 from rushes.packaging.sync import offsets, problem
+from rushes.tracks import Segment, Track
 
 
 def track(kind: str, seconds: float, start: float = 0.0) -> Track:

@@ -7,7 +7,7 @@ import pytest
 
 from rushes.engine.effort import encode_cost
 from rushes.plan import Chunk
-from rushes.transcoder.chunks import can_cut, plan_chunks
+from rushes.transcoder.chunks import can_cut, plan_chunks, plan_lazy_chunks
 from rushes.transcoder.ladder import plan
 from rushes.transcoder.verify import declared_seconds
 
@@ -102,3 +102,12 @@ def test_a_grid_of_the_sources_own_is_cut_at_its_segments(make_long, profile):
 
 def test_a_week_of_video_has_a_bounded_plan(make_long, profile):
     assert len(chunks_of(make_long(7 * 86400.0), profile)) <= 1000
+
+
+def test_what_somebody_waits_for_is_cut_shorter_even_between_rare_key_pictures(make_long, profile):
+    facts = make_long(30.0)
+    ladder = plan(facts, profile).ladders[0]
+    rare = facts.model_copy(update={"keyframes": (0.0, 8.0, 16.0, 24.0)})
+    assert len(plan_lazy_chunks(facts, ladder)) > len(plan_chunks(facts, ladder))
+    assert (len(plan_chunks(rare, ladder)), len(plan_lazy_chunks(rare, ladder))) == (1, 7)
+    assert plan_lazy_chunks(facts.model_copy(update={"indexed": False}), ladder) == (Chunk(),)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from rushes.model import Loudness
 from rushes.profiles import AudioTargets
+from rushes.tracks import Loudness
 from rushes.transcoder.loudness import Level, corrected, filters, level_for, read_loudness
 
 TARGETS = AudioTargets(loudness=-16.0, true_peak=-1.0)

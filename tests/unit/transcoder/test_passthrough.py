@@ -2,13 +2,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from struct import pack
 
 import pytest
 
+from rushes.isobmff.boxes import box
 from rushes.isobmff.movie import MovieTrack
 from rushes.isobmff.samples import Sample
 from rushes.transcoder.cuts import CutError
-from rushes.transcoder.passthrough import check_end, check_sound, check_start, shown_after_zero, turned
+from rushes.transcoder.passthrough import check_end, check_sound, check_start, picture_of, shown_after_zero, turned
 
 
 def sound(*frames: tuple[int, int]) -> MovieTrack:
@@ -125,3 +127,12 @@ def test_a_mirrored_picture_is_refused():
 def test_other_matrices_are_left_to_the_encode():
     with pytest.raises(CutError):
         turned(replace(picture(), matrix=(46341, 46341, 0, -46341, 46341, 0, 0, 0, 0x40000000)))
+
+
+def test_pictures_that_players_would_show_otherwise_than_they_are_meant_are_refused() -> None:
+    """The probe takes an impossible shape of pixels for a mistake, and believes the pictures of their range."""
+    colr = box("colr", b"nclx", pack(">HHHB", 9, 16, 9, 0))
+    for wrong in ({"sar": (1, 45)}, {"sample_entry": box("avc1", bytes(78), colr)}):
+        with pytest.raises(CutError, match=r"square|HDR"):
+            picture_of([replace(picture(), **wrong)])
+    assert picture_of([picture()]) == picture()

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from struct import pack
 
 import pytest
 
 from rushes.facts import SourceFacts, VideoFacts
+from rushes.isobmff.boxes import box
 from rushes.isobmff.movie import MovieTrack
 from rushes.isobmff.samples import Sample
 from rushes.plan import Grid, Plan
@@ -125,3 +127,13 @@ def test_a_rate_that_varies_is_not_on_the_grid() -> None:
     ]
     with pytest.raises(CutError, match="off the constant rate"):
         frame_numbers(replace(track(), samples=late), grid)
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_an_index_that_says_hdr_of_pictures_that_are_not(transfer: int) -> None:
+    """Players believe it, so this rung would look unlike the others; and no playlist could say what it is."""
+    colr = box("colr", b"nclx", pack(">HHHB", 9, transfer, 9, 0))
+    wrong = replace(track(), sample_entry=box("avc1", bytes(78), colr))
+    with pytest.raises(CutError, match="HDR"):
+        with_reuse(made(facts()), wrong, facts(), PROFILE)
+    with_reuse(made(facts()), replace(wrong, sample_entry=box("avc1", bytes(78))), facts(), PROFILE)

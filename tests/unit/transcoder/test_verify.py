@@ -10,8 +10,8 @@ from rushes.errors import Blame, StepFailure
 from rushes.facts import AudioFacts
 from rushes.isobmff.movie import MovieTrack
 from rushes.isobmff.samples import Sample
-from rushes.model import Segment, Track
 from rushes.plan import Chunk, Grid, Ladder, Rung
+from rushes.tracks import Segment, Track
 from rushes.transcoder import verify
 from rushes.transcoder.verify import Measured
 
