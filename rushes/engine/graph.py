@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rushes.engine.checking import checked
 from rushes.engine.early import EARLY_PROBE, Pieces
 from rushes.engine.effort import encode_cost
 from rushes.engine.lane import lane, remux
@@ -93,8 +94,8 @@ def _later_codecs(facts: SourceFacts, found: Plan, keys: set[str]) -> list[StepS
     """The plan's other codecs, and one build with everything. None of it keeps an asset from being ready."""
     steps = []
     for ladder in found.ladders[1:]:
-        chunks = _chunks(facts, found, ladder, ENRICH, f"encode.{ladder.name}", required=False)
-        steps += [*chunks, *_corrected(ladder, chunks, f"correct.{ladder.name}")]
+        chunks = chunk_steps(facts, found, ladder, ENRICH, f"encode.{ladder.name}", required=False)
+        steps += [*chunks, *corrected(ladder, chunks, f"correct.{ladder.name}")]
     if not steps:
         return []
     builds = [key for key in ("package.ready", "package.enriched") if key in keys]
@@ -104,15 +105,17 @@ def _later_codecs(facts: SourceFacts, found: Plan, keys: set[str]) -> list[StepS
 
 def _ladder(facts: SourceFacts, found: Plan, profile: Profile) -> list[StepSpec]:
     """What makes the asset ready: the first codec's chunks, and the sound."""
-    chunks = _chunks(facts, found, found.ladders[0], NORMAL, "encode")
-    steps = [*chunks, *_corrected(found.ladders[0], chunks, "correct")]
+    chunks = chunk_steps(facts, found, found.ladders[0], NORMAL, "encode")
+    steps = [*chunks, *corrected(found.ladders[0], chunks, "correct")]
     steps += _reused(found, [step.key for step in chunks])
     steps += _sound(facts, found, profile)
     keys = [step.key for step in steps]
-    return [*steps, _step("package.ready", StepKind.PACKAGE, *keys, phase="ready", priority=NORMAL, cost=0.2)]
+    late = [rung.model_dump(mode="json") for ladder in found.lazy for rung in ladder.rungs]
+    more: dict[str, Any] = {"lazy": late} if late else {}
+    return [*steps, _step("package.ready", StepKind.PACKAGE, *keys, phase="ready", priority=NORMAL, cost=0.2, **more)]
 
 
-def _corrected(ladder: Ladder, chunks: Sequence[StepSpec], key: str) -> list[StepSpec]:
+def corrected(ladder: Ladder, chunks: Sequence[StepSpec], key: str) -> list[StepSpec]:
     """What was encoded is measured where the plan says what to expect of it; what is off is encoded once more."""
     if ladder.viewing is None:
         return []
@@ -142,9 +145,10 @@ def _sound(facts: SourceFacts, found: Plan, profile: Profile) -> list[StepSpec]:
     return [_step("audio", StepKind.AUDIO, priority=NORMAL, cost=cost, duration=seconds, grid=grid)]
 
 
-def _chunks(
+def chunk_steps(
     facts: SourceFacts, found: Plan, ladder: Ladder, priority: int, name: str, *, required: bool = True
 ) -> list[StepSpec]:
+    """A ladder's encodes, one for each chunk of the plan."""
     rungs = ladder.model_dump(mode="json")
     return [
         _step(
@@ -188,9 +192,12 @@ def _enrichment(facts: SourceFacts, profile: Profile) -> list[StepSpec]:
         steps.append(_step("storyboard", StepKind.STORYBOARD, "package.ready", priority=ENRICH, required=False))
     if profile.outputs.mp4:
         steps.append(_step("download", StepKind.DOWNLOAD, "package.ready", priority=ENRICH, required=False))
-    if wanted.transcript:
+    more = [
+        key for key, is_wanted in (("transcript", wanted.transcript), ("storyboard", wanted.storyboard)) if is_wanted
+    ]
+    if more:
         steps.append(
-            _step("package.enriched", StepKind.PACKAGE, "package.ready", "transcript", phase="enriched", required=False)
+            _step("package.enriched", StepKind.PACKAGE, "package.ready", *more, phase="enriched", required=False)
         )
     if wanted.labels:
         steps.append(
@@ -216,9 +223,14 @@ def _publication(steps: list[StepSpec], policy: Policy) -> list[StepSpec]:
         verdicts.append("verdict.labels")
     for phase in ("enriched", "codecs"):
         if f"package.{phase}" in keys:
-            after = (f"package.{phase}", *verdicts)
-            more.append(_step(f"publish.{phase}", StepKind.PUBLISH, *after, phase=phase, required=False))
-    return more
+            more += published_too(phase, verdicts)
+    return checked(more)
+
+
+def published_too(phase: str, verdicts: Sequence[str]) -> list[StepSpec]:
+    """The publication of one build more, which no asset needs."""
+    after = (f"package.{phase}", *verdicts)
+    return checked([_step(f"publish.{phase}", StepKind.PUBLISH, *after, phase=phase, required=False)])
 
 
 def review(number: int) -> list[StepSpec]:
@@ -226,12 +238,20 @@ def review(number: int) -> list[StepSpec]:
     verdict = f"verdict.review.{number}"
     return [
         _step(verdict, StepKind.VERDICT, "package.ready", phase="review", priority=FAST),
-        _step(f"publish.review.{number}", StepKind.PUBLISH, verdict, "package.ready", phase="review", priority=FAST),
+        _step(
+            f"publish.review.{number}",
+            StepKind.PUBLISH,
+            verdict,
+            "package.ready",
+            "lint.ready",
+            phase="review",
+            priority=FAST,
+        ),
     ]
 
 
 def republication(number: int, keys: Sequence[str]) -> list[StepSpec]:
     """The pointer is written again, by the verdicts and for the newest build among the steps `keys`. That of a later encode is
     the asset's own by then, or not to be seen."""
-    said = [key for key in keys if key.startswith(("verdict.", "package.")) and round_of(key) == 1]
+    said = [key for key in keys if key.startswith(("verdict.", "package.", "lint.")) and round_of(key) == 1]
     return [_step(f"publish.retry.{number}", StepKind.PUBLISH, *said, phase="review", priority=NORMAL)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from rushes.facts import SourceFacts, SourceRef
+from rushes.keys import output_prefix, private_prefix
+from rushes.media_keys import MediaKey
 from rushes.model import Result, Verdict
 from rushes.noun import Noun
 from rushes.options import Options
@@ -46,6 +48,8 @@ class Job(Noun):
     profile: Profile
     policy: Policy
     options: Options = Options()
+    key_version: int = 1
+    """Of the asset's media keys (`rushes.media_keys`)."""
     twin: Twin | None = None
     """Whose result may be copied instead of made again."""
     build: int = 0
@@ -54,6 +58,16 @@ class Job(Noun):
     """The asset's verdict at the time of the claim; it may be newer and stricter than the one among the inputs."""
     verdict_override: Action | None = None
     """A moderator's decision, which a policy does not overrule."""
+
+    @property
+    def is_protected(self) -> bool:
+        return self.profile.outputs.protection != "none"
+
+    @property
+    def clear_prefix(self) -> str:
+        """Where the step puts picture and sound: where nobody but us can read it, if the profile protects them."""
+        place = private_prefix if self.is_protected else output_prefix
+        return place(self.asset, self.recipe, self.fence)
 
 
 class Limits(Noun):
@@ -88,6 +102,25 @@ class PullSettings(Noun):
     """The settings of the store for unfinished uploads, by name."""
 
 
+class PurgeSettings(Noun):
+    """The caches in front of us, and how they are told to forget (`packaging.purge`)."""
+
+    kind: Literal["nginx", "varnish", "http"]
+    urls: tuple[str, ...]
+    """Of the caches, without a slash at the end; of `http`, templates."""
+    secret: str = ""
+    method: str = "POST"
+    headers: dict[str, str] = Field(default_factory=dict)
+    body: str = ""
+    public_url: str = ""
+    """What viewers call us, before a path."""
+
+    @property
+    def text(self) -> str:
+        """Everything in which a place may be named."""
+        return "\n".join((*self.urls, *self.headers.values(), self.body))
+
+
 class ToolSettings(Noun):
     """How a child reaches its tools."""
 
@@ -97,3 +130,7 @@ class ToolSettings(Noun):
     whisper_model: str = ""
     speech_draft: bool = True
     pull: PullSettings | None = None
+    purge: PurgeSettings | None = None
+    """Known to the steps that need it only, as it has a secret in it."""
+    key: MediaKey | None = None
+    """Of the asset that is packaged; no other step knows one."""

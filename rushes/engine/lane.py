@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rushes.engine.checking import checked
 from rushes.engine.specs import FAST, NORMAL, step
 from rushes.engine.standard import not_standard
 from rushes.facts import SourceFacts
@@ -51,7 +52,7 @@ def _playable(after: Sequence[str], policy: Policy, **params: object) -> list[St
     if policy.publish_when != "playable" or policy.partial != "publish":
         return [first]
     verdict = _urgent("verdict.first", StepKind.VERDICT, first.key, *after)
-    return [first, verdict, _urgent("publish.first", StepKind.PUBLISH, verdict.key, first.key)]
+    return checked([first, verdict, _urgent("publish.first", StepKind.PUBLISH, verdict.key, first.key)])
 
 
 def _urgent(key: str, kind: StepKind, *after: str, **params: object) -> StepSpec:

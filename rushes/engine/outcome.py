@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rushes.engine.checking import FAILED, READY, refused
 from rushes.engine.early import EARLY_PROBE, early_facts, is_certain
 from rushes.engine.kinds import KINDS
-from rushes.engine.rounds import round_of
+from rushes.engine.rounds import plain, round_of
 from rushes.model import (
     AnalysisResult,
     Asset,
@@ -18,6 +19,7 @@ from rushes.model import (
     CleanupResult,
     DownloadResult,
     LabelsResult,
+    LintResult,
     PackageResult,
     Partial,
     PosterResult,
@@ -33,7 +35,7 @@ from rushes.model import (
     VerdictResult,
 )
 from rushes.noun import Reason
-from rushes.states import Action, AssetState, Publication, StepKind
+from rushes.states import Action, AssetState, Pool, Publication, StepKind
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Outcome:
     events: tuple[str, ...] = ()
     unpublish: bool = False
     """The pointer has to go: a verdict turned against what is public."""
+    steps: tuple[StepSpec, ...] = ()
+    """What has to follow."""
 
 
 def apply(asset: Asset, key: str, result: Result, now: float) -> Outcome:
@@ -64,7 +68,7 @@ def apply(asset: Asset, key: str, result: Result, now: float) -> Outcome:
         case Skipped():
             return _skipped(asset, key, result.reason)
         case CleanupResult() | PullResult():
-            return Outcome(asset)
+            return Outcome(asset, steps=_purges(key, result))
         case _:
             return _enriched(asset, key, result)
 
@@ -95,10 +99,25 @@ def _skipped(asset: Asset, key: str, reason: Reason) -> Outcome:
         return fail(asset, reason) if hopeless else Outcome(asset)
     if key.startswith("publish.") and round_of(key) > 1:
         return _updated(asset)  # its build is the asset's now, though not public
-    if key.startswith(("package.", "verdict.", "publish.")) or (key == "remux" and reason.code == "not_standard"):
+    if key == "publish.ready" and reason.code == FAILED:
+        return fail(asset, reason)  # its check was done before, and what it found holds
+    if key.startswith(("package.", "lint.", "verdict.", "publish.")) or (
+        key == "remux" and reason.code == "not_standard"
+    ):
         return Outcome(asset)  # nothing is missing: most sources are not standard
     note = Reason(code=reason.code, message=f"{key} skipped: {reason.message}")
     return Outcome(asset.model_copy(update={"notes": (*asset.notes, note)}))
+
+
+def _linted(asset: Asset, key: str, result: LintResult) -> Outcome:
+    """The newest certificate is shown. A build that is not required leaves a note where it is not published; of one that is,
+    the catalog ends the asset, or the encode."""
+    newest = asset.lint is None or result.build >= asset.lint.build
+    changed = asset.model_copy(update={"lint": result}) if newest else asset
+    if result.passed or plain(key) == READY:
+        return Outcome(changed)
+    told = refused(result)  # once, however often it is looked at
+    return _updated(changed, notes=(*(note for note in asset.notes if note != told), told))
 
 
 def _updated(asset: Asset, **fields: object) -> Outcome:
@@ -131,7 +150,7 @@ def _package(asset: Asset, key: str, result: PackageResult, now: float) -> Outco
     fields: dict[str, object] = {"partial": _partial(asset.partial, result.missing_seconds)}
     events: list[str] = []
     if result.build >= asset.build:  # the same: a first look that has grown
-        fields |= {"build": result.build, "tracks": result.tracks}
+        fields |= {"build": result.build, "tracks": result.tracks, "lazy": result.lazy}
     if result.growing:
         fields["growing"] = result.build
     if asset.state is AssetState.INGESTED:
@@ -156,6 +175,7 @@ def replaced(asset: Asset, number: int, made: Mapping[str, Result]) -> Asset:
         "encodes": tuple(now if one is encode else one for one in asset.encodes),
         "build": newest.build,
         "tracks": newest.tracks,
+        "lazy": newest.lazy,
         "partial": _partial(asset.partial, newest.missing_seconds),
         "analysis": next((result for result in made.values() if isinstance(result, AnalysisResult)), None),
         "download": next((result for result in made.values() if isinstance(result, DownloadResult)), None),
@@ -215,6 +235,8 @@ def _enriched(asset: Asset, key: str, result: Result) -> Outcome:
             return Outcome(asset)  # it says nothing of what plays: it comes with its build (`replaced`)
         case AnalysisResult():
             return _updated(asset, analysis=result)
+        case LintResult():
+            return _linted(asset, key, result)
         case PosterResult():
             return _updated(asset, poster=result.poster)
         case StoryboardResult():
@@ -255,18 +277,45 @@ def revived(asset: Asset) -> Asset:
     return asset.model_copy(update={"state": state, "reason": None})
 
 
-def cleanup_step(what: str, number: int) -> StepSpec:
+def cleanup_step(what: str, number: int, *, purge: bool = False) -> StepSpec:
     """The step that removes pointers (`unpublish`), the source (`original`), what came of none (`sources`) or everything
-    (`delete`)."""
+    (`delete`). `purge`: it lists what caches have to forget."""
     return StepSpec(
         key=f"cleanup.{what}.{number}",
         kind=StepKind.CLEANUP,
         pool=KINDS[StepKind.CLEANUP].pool,
-        params={"what": what},
+        params={"what": what, "purge": True} if purge else {"what": what},
         required=False,
         priority=30,
         cost=0.1,
     )
+
+
+SETTLED = 3.0
+"""Seconds after which no web side believes an asset to be public that is not, and answers that were under way are over: what a
+cache took in meanwhile has to be purged once more."""
+
+
+def _purges(key: str, result: CleanupResult | PullResult) -> tuple[StepSpec, ...]:
+    return purge_steps(key, result.purge) if isinstance(result, CleanupResult) and result.purge else ()
+
+
+def purge_steps(done: str, key: str) -> tuple[StepSpec, ...]:
+    """What follows the cleanup `done`, which left the list of paths `key`: tell the caches, and tell them again. Takedowns have
+    to happen at last, so these are of their kind: never given up."""
+    number = done.removeprefix("cleanup.")
+    first = StepSpec(
+        key=f"purge.{number}",
+        kind=StepKind.CLEANUP,
+        pool=Pool.PUBLISH,
+        params={"what": "purge", "list": key},
+        after=(done,),
+        required=False,
+        priority=30,
+        cost=0.1,
+    )
+    again: dict[str, object] = {"key": f"{first.key}.again", "after": (first.key,), "delay": SETTLED}
+    return first, first.model_copy(update={**again, "params": {**first.params, "last": True}})
 
 
 def losers_step(number: int, winners: Sequence[str]) -> StepSpec:

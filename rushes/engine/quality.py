@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rushes.model import Track, TracksResult
+from rushes.model import TracksResult
+from rushes.tracks import Track
 
 
 def mean_vmaf(parts: Sequence[Track]) -> float | None:

@@ -58,7 +58,7 @@ def ingredients(
         "profile": whole if parts is None else {part: _part(whole, part) for part in parts},
         "tool": [tool, KINDS[StepKind.PROBE].version],
     }
-    return found if options.is_plain else {**found, "options": options.model_dump(mode="json")}
+    return found if options.is_plain else {**found, "options": options.model_dump(mode="json", exclude={"playback"})}
 
 
 def _part(whole: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - whatever is there

@@ -11,7 +11,7 @@ from typing import Any
 
 from rushes.engine.recipe import PLAIN, ingredients
 from rushes.engine.rounds import plain
-from rushes.keys import artifact_prefix, output_prefix, recipe_key
+from rushes.keys import artifact_prefix, output_prefix, private_prefix, recipe_key
 from rushes.model import (
     AnalysisResult,
     ImageArtifact,
@@ -19,12 +19,12 @@ from rushes.model import (
     Result,
     StepSpec,
     StoryboardResult,
-    Track,
     TracksResult,
 )
 from rushes.options import Options
 from rushes.profiles import Profile
 from rushes.states import StepKind
+from rushes.tracks import Track
 
 SHARED = frozenset(
     {
@@ -36,7 +36,7 @@ SHARED = frozenset(
 from models, which an operator may have changed meanwhile."""
 CHECKSUM = "checksum"
 _WAIT = frozenset({StepKind.ANALYZE, StepKind.ENCODE, StepKind.AUDIO})
-_MEDIA = re.compile(r"^media/\w+/t/\w+/\d+/(.*)$")
+_MEDIA = re.compile(r"^(?:media|private)/\w+/t/\w+/\d+/(.*)$")
 _ARTIFACT = re.compile(r"^artifacts/\w+/\w+/\d+/(.*)$")
 Place = tuple[str, str, int]
 """Asset, recipe and fence: where an attempt puts what it makes."""
@@ -82,6 +82,7 @@ def objects(result: Result) -> Iterator[tuple[str, int | None]]:
         case StoryboardResult():
             yield result.sprite.key, None
             yield result.vtt_key, None
+            yield from _of_track(result.track) if result.track else ()
 
 
 def _of_track(track: Track) -> Iterator[tuple[str, int | None]]:
@@ -90,37 +91,41 @@ def _of_track(track: Track) -> Iterator[tuple[str, int | None]]:
     yield from ((track.prefix + segment.name, segment.size) for segment in track.segments)
 
 
-def moved(result: Result, place: Place) -> Result | None:
-    """A result as it is once its objects lie below `place`; None for one that cannot be moved."""
+def moved(result: Result, place: Place, *, private: bool = False) -> Result | None:
+    """A result as it is once its objects lie below `place`; None for one that cannot be moved. `private`: its tracks go where
+    nobody but us can read them."""
     try:
         match result:
             case AnalysisResult():
                 return result
             case TracksResult():
-                tracks = tuple(
-                    track.model_copy(update={"prefix": moved_key(track.prefix, place)}) for track in result.tracks
-                )
+                tracks = tuple(_track(track, place, private=private) for track in result.tracks)
                 return result.model_copy(update={"tracks": tracks})
             case PosterResult():
                 return result.model_copy(update={"poster": _image(result.poster, place)})
             case StoryboardResult():
                 fields = {"sprite": _image(result.sprite, place), "vtt_key": moved_key(result.vtt_key, place)}
-                return result.model_copy(update=fields)
+                sheets = result.track and _track(result.track, place)
+                return result.model_copy(update={**fields, "track": sheets})
     except ValueError:
         return None
     return None
 
 
-def moved_key(key: str, place: Place) -> str:
+def moved_key(key: str, place: Place, *, private: bool = False) -> str:
     """The same object below another attempt's place. Raises ValueError for a key that no attempt has written."""
     patterns: tuple[tuple[re.Pattern[str], Callable[[str, str, int], str]], ...] = (
-        (_MEDIA, output_prefix),
+        (_MEDIA, private_prefix if private else output_prefix),
         (_ARTIFACT, artifact_prefix),
     )
     for pattern, prefix in patterns:
         if found := pattern.match(key):
             return prefix(*place) + found[1]
     raise ValueError(f"{key} is not the output of an attempt")
+
+
+def _track(track: Track, place: Place, *, private: bool = False) -> Track:
+    return track.model_copy(update={"prefix": moved_key(track.prefix, place, private=private)})
 
 
 def _image(image: ImageArtifact, place: Place) -> ImageArtifact:

@@ -46,7 +46,7 @@ def test_every_step_waits_only_for_steps_planned_before_it(policy: str, codec: s
 def test_standard_input_takes_the_fast_lane_before_the_ladder() -> None:
     steps = plan(facts())
     assert steps["remux"].priority > steps["encode.0"].priority
-    assert steps["publish.first"].after == ("verdict.first", "package.first")
+    assert steps["publish.first"].after == ("verdict.first", "package.first", "lint.first")
     assert not steps["remux"].required  # what goes wrong there only costs the short cut
 
 
@@ -70,12 +70,30 @@ def test_strict_waits_for_labels_and_never_publishes_first() -> None:
 def test_what_makes_an_asset_ready_is_required_and_what_adorns_it_is_not() -> None:
     steps = plan(facts())
     required = {key for key, step in steps.items() if step.required}
-    assert required == {"encode.0", "audio", "package.ready", "verdict.ready", "publish.ready"}
+    assert required == {"encode.0", "audio", "package.ready", "lint.ready", "verdict.ready", "publish.ready"}
 
 
 def test_an_enriched_build_is_published_only_by_every_verdict_there_is() -> None:
     steps = plan(facts())
     assert set(steps["publish.enriched"].after) >= {"package.enriched", "verdict.ready"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({}, ("package.ready", "transcript", "storyboard")),
+        ({"transcript": False}, ("package.ready", "storyboard")),
+        ({"storyboard": False}, ("package.ready", "transcript")),
+        ({"storyboard": False, "transcript": False}, None),
+    ],
+)
+def test_captions_and_storyboard_come_in_one_build(wanted: dict[str, bool], expected: tuple[str, ...] | None) -> None:
+    profile = load_profile("fast")
+    profile = profile.model_copy(update={"enrichment": profile.enrichment.model_copy(update=wanted)})
+    steps = graph.plan(facts(), Plan(ladders=(LADDER,)), profile, load_policy("development"))
+    found = {step.key: step for step in steps}
+    assert (found["package.enriched"].after if "package.enriched" in found else None) == expected
+    assert ("publish.enriched" in found) is (expected is not None)
 
 
 def test_the_encode_carries_a_chunk_index_and_its_ladder() -> None:
@@ -125,7 +143,7 @@ def test_other_codecs_come_later_and_nothing_waits_for_them(policy: str) -> None
     assert "verdict.ready" in steps["publish.codecs"].after
     assert not steps["package.codecs"].required
     waiting = {key for key, step in steps.items() if set(step.after) & {*later, "package.codecs"}}
-    assert waiting == {"package.codecs", "publish.codecs"}
+    assert waiting == {"package.codecs", "lint.codecs", "publish.codecs"}
 
 
 def test_one_codec_needs_no_second_build() -> None:

@@ -51,7 +51,7 @@ def test_the_first_chunk_and_the_sound_make_an_asset_playable() -> None:
     assert found["first.0"].after == ()
     assert set(found["package.first"].after) == {"first.0", "audio"}
     assert found["package.first"].params["growing"] is True
-    assert found["publish.first"].after == ("verdict.first", "package.first")
+    assert found["publish.first"].after == ("verdict.first", "package.first", "lint.first")
     assert found["first.0"].priority == found["audio"].priority == FAST > found["encode.0"].priority
 
 

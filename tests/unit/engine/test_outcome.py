@@ -15,7 +15,6 @@ from rushes.model import (
     PublishResult,
     Result,
     Skipped,
-    Track,
     TracksResult,
     Verdict,
     VerdictResult,
@@ -23,6 +22,7 @@ from rushes.model import (
 from rushes.noun import Reason
 from rushes.plan import Grid, Ladder, Plan, Rung
 from rushes.states import Action, AssetState, Publication
+from rushes.tracks import Track
 
 NOW = 1000.0
 ASSET = Asset(id="a" * 26, tenant="t", created_at=1.0, state=AssetState.INGESTED, source=SourceRef(key="k", size=1))

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from rushes.engine.quality import mean_vmaf, measured, replaced, spent
-from rushes.model import Segment, Track, TracksResult
+from rushes.model import TracksResult
+from rushes.tracks import Segment, Track
 
 
 def track(name: str = "720p", vmaf: float | None = 90.0, ticks: int = 100, prefix: str = "a/") -> Track:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from rushes.engine.recipe import recipe
 from rushes.facts import SourceRef
+from rushes.options import Clip, Options
 from rushes.settings import load_profile
 from rushes.states import StepKind
 
@@ -43,3 +44,9 @@ def test_what_an_encode_does_not_look_at_leaves_its_name_alone() -> None:
     hashed = SOURCE.model_copy(update={"sha256": "ab"})
     elsewhere = SOURCE.model_copy(update={"key": "sources/t/b/1"})
     assert name(profile=silent) == name(profile=slower) == name() == name(source=hashed) == name(source=elsewhere)
+
+
+def test_who_may_play_it_leaves_its_name_alone() -> None:
+    clip = Options(clip=Clip(start=1.0))
+    assert name(options=Options(playback="signed")) == name()
+    assert name(options=clip.model_copy(update={"playback": "signed"})) == name(options=clip) != name()

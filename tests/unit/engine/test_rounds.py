@@ -38,13 +38,14 @@ def test_a_key_says_which_encode_it_belongs_to(key: str, expected: int) -> None:
 def test_what_depends_on_the_profile_is_done_again_and_nothing_else() -> None:
     found = steps()
     assert list(found) == [
-        "encode.0~2", "encode.1~2", "audio~2", "package.ready~2", "package.enriched~2", "publish.ready~2",
+        "encode.0~2", "encode.1~2", "audio~2", "package.ready~2", "package.enriched~2", "lint.ready~2", "lint.enriched~2",
+        "publish.ready~2",
     ]  # fmt: skip
     assert found["package.ready~2"] == ("encode.0~2", "encode.1~2", "audio~2")
 
 
 def test_captions_are_those_that_are_there() -> None:
-    assert steps()["package.enriched~2"] == ("package.ready~2", "transcript")
+    assert steps()["package.enriched~2"] == ("package.ready~2", "transcript", "storyboard")
 
 
 def test_the_pointer_is_written_once_when_all_of_it_is_there() -> None:
@@ -64,7 +65,7 @@ def test_an_encode_of_what_plays_already_hurries_nobody() -> None:
     plan = Plan(ladders=(Ladder(rungs=(RUNG,), grid=GRID),))
     specs = [opening(2, ["labels"]), *again(graph.delivery(FACTS, plan, FAST, POLICY), 2)]
     assert all(spec.priority < 0 for spec in specs)
-    assert {spec.key for spec in specs if not spec.required} == {"package.enriched~2"}
+    assert {spec.key for spec in specs if not spec.required} == {"package.enriched~2", "lint.enriched~2"}
     assert (specs[0].key, specs[0].kind, specs[0].after) == ("probe~2", StepKind.PROBE, ("labels",))
 
 

@@ -9,10 +9,8 @@ from rushes.model import (
     ChecksumResult,
     ImageArtifact,
     PosterResult,
-    Segment,
     Skipped,
     StoryboardResult,
-    Track,
     TracksResult,
 )
 from rushes.noun import Reason
@@ -20,6 +18,7 @@ from rushes.options import Clip, Options
 from rushes.plan import Grid, Ladder, Plan, Rung
 from rushes.settings import load_profile
 from rushes.states import StepKind
+from rushes.tracks import Segment, Track
 
 PROFILE = load_profile("fast")
 HERE = ("bbb", "r2", 3)
@@ -108,11 +107,16 @@ def test_pictures_move_too() -> None:
         columns=1,
         count=1,
         interval=1,
+        track=TRACK.model_copy(update={"kind": "image", "init": None, "prefix": "media/aaa/t/r1/1/storyboard/"}),
     )
     assert [key for key, _ in objects(moved(board, HERE) or board)] == [
         "artifacts/bbb/r2/3/storyboard.jpg",
         "artifacts/bbb/r2/3/storyboard.vtt",
+        "media/bbb/t/r2/3/storyboard/00001.m4s",
+        "media/bbb/t/r2/3/storyboard/00002.m4s",
     ]
+    older = board.model_copy(update={"track": None})
+    assert moved(older, HERE) == (moved(board, HERE) or board).model_copy(update={"track": None})
     poster = PosterResult(poster=ImageArtifact(key="artifacts/aaa/r1/1/poster.jpg", width=10, height=10))
     assert [key for key, _ in objects(moved(poster, HERE) or poster)] == ["artifacts/bbb/r2/3/poster.jpg"]
 
@@ -138,3 +142,12 @@ def test_what_no_attempt_wrote_does_not_move(key: str) -> None:
         moved_key(key, HERE)
     astray = TracksResult(tracks=(TRACK.model_copy(update={"prefix": key}),))
     assert moved(astray, HERE) is None
+
+
+def test_tracks_of_a_protected_asset_are_copied_to_where_nobody_reads_them() -> None:
+    result = moved(TracksResult(tracks=(TRACK,)), HERE, private=True)
+    assert isinstance(result, TracksResult)
+    assert result.tracks[0].prefix == "private/bbb/t/r2/3/360p/"
+    back = moved(result, ("ccc", "r9", 1))
+    assert isinstance(back, TracksResult)
+    assert back.tracks[0].prefix == "media/ccc/t/r9/1/360p/"
