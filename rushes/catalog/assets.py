@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from rushes.catalog.database import Row, Session
+from rushes.catalog.queue import UNDER_WAY
 from rushes.errors import NotFound
 from rushes.model import Asset
 from rushes.policies import Policy
 from rushes.profiles import Profile
 from rushes.states import AssetState
 
-COLUMNS = "id, state, next_build, verdict_override, original, litter, profile, policy, doc"
-IDLE = "NOT EXISTS (SELECT 1 FROM steps s WHERE s.asset = assets.id AND s.state IN ('waiting', 'ready', 'running'))"
+COLUMNS = "id, state, next_build, verdict_override, original, litter, wanted, profile, policy, doc"
+IDLE = f"NOT EXISTS (SELECT 1 FROM steps WHERE asset = assets.id AND {UNDER_WAY})"
 
 
 def insert(tx: Session, asset: Asset, profile: Profile, policy: Policy) -> None:

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rushes.catalog import arrival, assets, bookings, early, encodes, fleet, holds, outbox, steps, uploads, why
+from rushes.catalog import (
+    arrival,
+    assets,
+    bookings,
+    early,
+    encodes,
+    fleet,
+    holds,
+    media_keys,
+    outbox,
+    steps,
+    uploads,
+    why,
+)
 from rushes.catalog.change import Change
-from rushes.catalog.reception import Reception
+from rushes.catalog.on_demand import OnDemand
 from rushes.catalog.records import Counts, Delivery, Event, Fleet, Upload
 from rushes.engine.early import Pieces
 from rushes.engine.graph import republication, review
@@ -19,7 +32,7 @@ from rushes.profiles import Limits, Profile, fitted
 from rushes.states import Action, AssetState, Publication
 
 
-class Catalog(Reception):
+class Catalog(OnDemand):
     # -- uploads ------------------------------------------------------------------------------------------------------
 
     def create_part(self, upload: Upload, decide: bookings.Decide | None = None, *, day: bool = True) -> None:
@@ -219,6 +232,16 @@ class Catalog(Reception):
         with self._store.change() as change:
             return encodes.cancel(change, asset, number)
 
+    def rotate_key(self, asset: str) -> Asset:
+        """Make a build under a new key. Raises NotFound, Conflict."""
+        with self._store.change() as change:
+            return media_keys.rotate(change, asset)
+
+    def retire_keys(self, asset: str, version: int) -> Asset:
+        """Give out no key before that version any more. Raises NotFound."""
+        with self._store.change() as change:
+            return media_keys.retire(change, asset, version)
+
     def update(self, asset: str, *, title: str | None = None, metadata: dict[str, str] | None = None) -> Asset:
         with self._store.change() as change:
             noun = assets.get(change.tx, asset)
@@ -239,12 +262,15 @@ class Catalog(Reception):
             return change.fail_asset(noun, Reason(code="cancelled", message=REASONS["cancelled"]))
 
     def retry(self, asset: str) -> Asset:
-        """Start failed and cancelled steps again. Raises Conflict where there is nothing to retry."""
+        """Start failed and cancelled steps again, and checks that refused a build.
+
+        Raises Conflict where there is nothing to retry.
+        """
         with self._store.change() as change:
             noun = assets.get(change.tx, asset)
             if noun.source is None or noun.state is AssetState.DELETED:
                 raise Conflict("nothing_to_retry", "This asset has no source to work on.")
-            if not steps.reopen(change.tx, asset, encodes.newest(noun)):
+            if not steps.reopen(change.tx, noun, encodes.newest(noun)):
                 raise Conflict("nothing_to_retry", "No step of this asset has failed.")
             change.settle(asset)
             states = {row["key"]: row["state"] for row in steps.of_asset(change.tx, asset)}

@@ -30,6 +30,8 @@ class Store:
     ring: Callable[[Iterable[Pool]], None] = _no_bell
     deliver: bool = False
     """Whether events are queued for a webhook."""
+    purge: bool = False
+    """Whether takedowns are told to caches."""
 
     def now(self, tx: Session) -> float:
         """The time that counts in this transaction, in seconds since the epoch."""
@@ -43,7 +45,7 @@ class Store:
         its tenant, the turn of the events, which are therefore written last.
         """
         with self.database.write() as tx:
-            change = Change(tx, self.now(tx))
+            change = Change(tx, self.now(tx), self.purge)
             yield change
             outbox.append(tx, change.told, deliver=self.deliver)
         if change.woken:
@@ -54,6 +56,7 @@ class Store:
 class Change:
     tx: Session
     now: float
+    purge: bool = False
     told: list[outbox.Entry] = field(default_factory=list)
     """Events of this transaction."""
     woken: set[Pool] = field(default_factory=set)
@@ -76,12 +79,14 @@ class Change:
         for type_ in outcome.events:
             self.event(type_, asset)
         if outcome.unpublish:
-            self.add_steps(asset, [cleanup_step("unpublish", asset.revision)])
+            self.add_steps(asset, [cleanup_step("unpublish", asset.revision, purge=self.purge)])
+        if outcome.steps:
+            self.add_steps(asset, list(outcome.steps))
         return asset
 
     def take_down(self, asset: Asset) -> None:
         """Delete everything at once, and again when the steps that still run have ended: they may write until then."""
-        at_once = cleanup_step("delete", asset.revision)
+        at_once = cleanup_step("delete", asset.revision, purge=self.purge)
         running = steps.running_keys(self.tx, asset.id)
         sweep = at_once.model_copy(update={"key": f"{at_once.key}.sweep", "after": running})
         self.add_steps(asset, [at_once, sweep] if running else [at_once])

@@ -9,13 +9,14 @@ from pydantic import TypeAdapter
 from rushes.catalog import assets, steps
 from rushes.catalog.change import Change
 from rushes.catalog.database import Row, Session
+from rushes.engine.lazy import is_lazy
 from rushes.engine.outcome import Outcome, replaced
 from rushes.engine.rounds import MARK, opening, plain, round_of
 from rushes.errors import Conflict, NotFound
 from rushes.model import Asset, Encode, PackageResult, PublishResult, Result
 from rushes.noun import Reason
 from rushes.profiles import Profile
-from rushes.states import AssetState, StepState
+from rushes.states import AssetState
 
 _RESULT: TypeAdapter[Result] = TypeAdapter(Result)
 
@@ -67,7 +68,7 @@ def begin(change: Change, asset: str, profile: Profile, most: int = MOST) -> Ass
     )
     encode = Encode(number=number, profile=profile.ref, requested_at=change.now)
     noun = change.save(Outcome(noun.model_copy(update={"encodes": (*noun.encodes, encode)}), ("asset.updated",)))
-    change.add_steps(noun, [opening(number, [row["key"] for row in _open(change.tx, asset)])])
+    change.add_steps(noun, [opening(number, [row["key"] for row in steps.under_way(change.tx, asset)])])
     return noun
 
 
@@ -110,6 +111,10 @@ def published(tx: Session, asset: Asset, key: str, result: Result) -> Asset:
         {"asset": asset.id, "later": f"%{MARK}%"},
     )
     made = {row["key"]: _RESULT.validate_json(row["result"]) for row in rows}
+    if isinstance(result, PublishResult):  # what the checker refused is newer
+        made = {
+            step: one for step, one in made.items() if not isinstance(one, PackageResult) or one.build <= result.build
+        }
     number = _maker(made, result.build) if isinstance(result, PublishResult) else round_of(key)
     return replaced(asset, number, {plain(key): one for key, one in made.items() if round_of(key) == number})
 
@@ -126,11 +131,5 @@ def _under_way(tx: Session, asset: Asset) -> Encode | None:
 
 
 def _under_way_rows(tx: Session, asset: str) -> list[Row]:
-    """What was told to stop is not."""
-    return [row for row in _open(tx, asset) if not row["cancel"]]
-
-
-def _open(tx: Session, asset: str) -> list[Row]:
-    """Steps of the asset that are not finished. Cleanups too: one that is planned knows nothing of what comes to be made, and
-    would take it away."""
-    return [row for row in steps.of_asset(tx, asset) if not StepState(row["state"]).is_final]
+    """What was told to stop is not, and what is made on demand is no encode."""
+    return [row for row in steps.under_way(tx, asset) if not row["cancel"] and not is_lazy(row["key"])]

@@ -12,8 +12,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from rushes.catalog import assets, avoidance, encodes, fleet, outbox, planning, queue, steps, tidying, uploads
-from rushes.catalog.arrival import arrived
+from rushes.catalog import assets, avoidance, effects, encodes, fleet, outbox, planning, queue, steps, tidying, uploads
 from rushes.catalog.change import Change, Store
 from rushes.catalog.database import Row, Session, Turn
 from rushes.catalog.records import Claim
@@ -26,12 +25,11 @@ from rushes.engine.retry import GiveUp, Retry, after_failure, later
 from rushes.engine.rounds import plain, round_of
 from rushes.errors import REASONS, Blame
 from rushes.facts import SourceRef
-from rushes.keys import source_key
-from rushes.model import AnalysisResult, Asset, ChecksumResult, ProbeResult, PullResult, Result, Skipped
+from rushes.model import Asset, Result, Skipped
 from rushes.noun import Reason
 from rushes.plan import Plan
 from rushes.policies import Policy
-from rushes.states import Action, AssetState, Pool, StepKind, StepState
+from rushes.states import Action, Pool, StepKind, StepState
 
 RESULT: TypeAdapter[Result] = TypeAdapter(Result)
 PROVISIONAL, COMPLETE = "package.first", "package.ready"
@@ -117,7 +115,7 @@ class Pipeline:
             params=params, source=source, facts=asset.facts, inputs=_inputs(tx, row["id"]), profile=profile,
             policy=Policy.model_validate_json(found["policy"]), options=asset.options,
             twin=avoidance.twin(tx, asset.tenant, avoidance.name(tx, (found, asset), row, tool=self._tool)),
-            build=build, verdict=asset.verdict,
+            build=build, verdict=asset.verdict, key_version=asset.key_version,
             verdict_override=Action(found["verdict_override"]) if found["verdict_override"] else None,
         )  # fmt: skip
 
@@ -159,7 +157,7 @@ class Pipeline:
                 avoided=job.twin.cpu_seconds if copied and job.twin else 0.0,
             )  # fmt: skip
             steps.end_attempt(change.tx, job.step_id, job.fence, state.value, change.now, cpu_seconds=cpu_seconds)
-            self._effect(change, asset, job, result)
+            effects.take(change, asset, job, result, tool=self._tool)
             change.settle(job.asset)
             return True
 
@@ -168,29 +166,6 @@ class Pipeline:
         change.settle(row["asset"])
         if row["kind"] == StepKind.PUBLISH:
             change.retract(row["asset"])
-
-    def _effect(self, change: Change, asset: Asset, job: Job, result: Result) -> None:
-        if isinstance(result, PullResult):
-            arrived(change, result.upload, _pulled(job, result))
-            return
-        if job.kind is StepKind.PUBLISH:
-            asset = encodes.published(change.tx, asset, job.key, result)
-        asset = change.save(outcome.apply(asset, job.key, result, change.now))
-        if job.kind is StepKind.PUBLISH and isinstance(result, Skipped) and job.fence > 1:
-            change.retract(job.asset)  # an earlier attempt may have written the pointer before it was lost
-        if job.key == EARLY_PROBE:
-            if asset.state is AssetState.FAILED:
-                uploads.terminate_of(change.tx, job.asset)  # its bytes are swept
-            return
-        terms = (job.profile, job.policy)
-        match result:
-            case ProbeResult():
-                planning.after_probe(change, asset, job.key, result.plan, terms)
-            case AnalysisResult():
-                planning.after_analysis(change, asset, job.key, result.plan, terms)
-            case ChecksumResult():
-                found = assets.row(change.tx, asset.id)
-                avoidance.remember(change.tx, (found, asset), tool=self._tool)
 
     def fail(self, job: Job, reason: Reason, blame: Blame, *, detail: str = "", cpu_seconds: float = 0.0) -> bool:
         """The attempt failed: another one later, or the end of the step and, where it is required, of the asset. False where
@@ -382,10 +357,6 @@ def _put_in_order(change: Change, job: Job) -> None:
     if job.kind is StepKind.PUBLISH or (job.kind is StepKind.CLEANUP and job.params.get("what") == "unpublish"):
         with contextlib.suppress(ValueError):  # an asset that cannot be read has no pointer of ours to keep
             change.converge(assets.get(change.tx, job.asset))
-
-
-def _pulled(job: Job, result: PullResult) -> SourceRef:
-    return SourceRef(key=source_key(job.tenant, job.asset, 1), version=1, size=result.size, filename=result.filename)
 
 
 def _inputs(tx: Session, step: str) -> dict[str, Result]:

@@ -30,7 +30,7 @@ def after_probe(change: Change, asset: Asset, key: str, found: Plan, terms: Term
     facts = _facts(asset)
     number = round_of(key)
     if number > 1:
-        _add(change, asset, again(graph.body(facts, found, *terms), number))
+        _add(change, asset, again(graph.body(facts, _all_of(asset, found), *terms), number))
     else:
         if asset.priority < 0:  # nobody waits for it
             found = found.model_copy(update={"look": None})
@@ -38,9 +38,14 @@ def after_probe(change: Change, asset: Asset, key: str, found: Plan, terms: Term
 
 
 def after_analysis(change: Change, asset: Asset, key: str, found: Plan, terms: Terms) -> None:
-    specs = graph.delivery(_facts(asset), found, *terms)
     number = round_of(key)
+    specs = graph.delivery(_facts(asset), _all_of(asset, found) if number > 1 else found, *terms)
     _add(change, asset, again(specs, number) if number > 1 else specs)
+
+
+def _all_of(asset: Asset, found: Plan) -> Plan:
+    """For a later encode. What has been wanted is not put off again: its viewers would lose rungs."""
+    return found.whole if asset.demand.requested_at is not None else found
 
 
 def _facts(asset: Asset) -> SourceFacts:

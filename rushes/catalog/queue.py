@@ -9,6 +9,8 @@ from rushes.catalog.database import Row, Session
 from rushes.states import Pool
 
 OPEN = "('waiting', 'ready', 'running')"
+UNDER_WAY = f"state IN {OPEN} AND key NOT LIKE 'purge.%'"
+"""Of an asset's steps, what others have to wait for. Not for purges: a cache that does not answer keeps them open."""
 COLUMNS = (
     "id, asset, tenant, key, kind, pool, params, required, priority, cost, state, lease_expires, fence, attempts, cancel,"
     " progress, reason_code, reason_message, cpu_seconds, avoided, created_at, started_at, finished_at"

@@ -9,11 +9,11 @@ from typing import Any
 
 from rushes.catalog import queue
 from rushes.catalog.database import Row, Session
-from rushes.catalog.queue import COLUMNS, OPEN
+from rushes.catalog.queue import COLUMNS, OPEN, UNDER_WAY
 from rushes.engine.lane import LOOK_END
 from rushes.engine.rounds import AGAIN, MARK, followers
 from rushes.keys import new_id
-from rushes.model import Asset, StepSpec, StepView
+from rushes.model import Asset, LintResult, StepSpec, StepView
 from rushes.noun import Reason
 from rushes.states import Pool, StepKind, StepState
 
@@ -30,12 +30,12 @@ def insert(tx: Session, asset: Asset, specs: Sequence[StepSpec], now: float) -> 
         values = {
             "id": new_id(now), "asset": asset.id, "tenant": asset.tenant, "version": version, "now": now,
             **spec.model_dump(mode="json", include={"key", "kind", "pool", "cost"}), "priority": _priority(asset, spec),
-            "required": int(spec.required), "params": json.dumps(spec.params),
+            "required": int(spec.required), "params": json.dumps(spec.params), "begin": now + spec.delay if spec.delay else 0.0,
         }  # fmt: skip
         added = tx.execute(
             "INSERT INTO steps (id, asset, tenant, source_version, key, kind, pool, params, required, priority, cost,"
-            " state, waiting, created_at) VALUES (:id, :asset, :tenant, :version, :key, :kind, :pool, :params, :required,"
-            " :priority, :cost, 'waiting', 0, :now) ON CONFLICT DO NOTHING",
+            " state, waiting, created_at, not_before) VALUES (:id, :asset, :tenant, :version, :key, :kind, :pool, :params,"
+            " :required, :priority, :cost, 'waiting', 0, :now, :begin) ON CONFLICT DO NOTHING",
             values,
         )
         if added:
@@ -59,12 +59,18 @@ def _link(tx: Session, step: str, asset: str, version: int, after: Sequence[str]
 
 
 def _after_cleanups(tx: Session, asset: str, which: str) -> None:
-    """Steps of an asset wait for its cleanups under way, which would take away what they write."""
+    """Steps of an asset wait for its cleanups under way, which would take away what they write. Purges do not."""
     tx.execute(
         "INSERT INTO step_after (step, after) SELECT s.id, c.id FROM steps s JOIN steps c ON c.asset = s.asset"
-        f" WHERE s.asset = :asset AND {which} AND c.kind = 'cleanup' AND c.state IN {OPEN} ON CONFLICT DO NOTHING",
+        f" WHERE s.asset = :asset AND {which} AND c.kind = 'cleanup' AND c.key NOT LIKE 'purge.%'"
+        f" AND c.state IN {OPEN} ON CONFLICT DO NOTHING",
         {"asset": asset},
     )
+
+
+def behind_cleanups(tx: Session, asset: str, part: str) -> None:
+    """Steps that wait, with `part` in their keys, wait for the cleanups under way too."""
+    _after_cleanups(tx, asset, f"s.key LIKE '%{part}%' AND s.state = 'waiting'")
 
 
 def settle(tx: Session, asset: str, now: float) -> set[Pool]:
@@ -211,19 +217,46 @@ def _cancel(tx: Session, which: str, values: dict[str, Any]) -> int:
     return ended + told
 
 
-def reopen(tx: Session, asset: str, newest: int = 1) -> int:
-    """An operator's retry: failed and cancelled steps start again with their attempts forgiven, once they are settled.
+def reopen(tx: Session, asset: Asset, newest: int = 1) -> int:
+    """An operator's retry: failed and cancelled steps start again with their attempts forgiven, once they are settled,
+    and so do checks that refused a build which is newer than what plays. Gives how many.
 
     A running step that was told to stop is to go on, or to start again if it stops all the same. Cleanups under way come
     first: one that was planned for the failed asset must not take away what the new attempts make. What makes builds is
     left as it is where it belongs to an earlier encode than the `newest`: its build would replace that one's.
     """
-    which = f"asset = :asset AND kind <> 'cleanup'{_of_newest(newest)}"
-    count = tx.execute(
+    return _reopen(tx, asset, f"asset = :asset AND kind <> 'cleanup'{_of_newest(newest)}")
+
+
+def reopen_lazy(tx: Session, asset: Asset, number: int) -> int:
+    """The same for what was planned on demand for one encode, and the builds that are made on it."""
+    mark = f"LIKE '%{MARK}{number}'" if number > 1 else f"NOT LIKE '%{MARK}%'"
+    kinds = "(key LIKE '%.lazy%' OR kind IN ('package', 'lint', 'publish'))"
+    return _reopen(tx, asset, f"asset = :asset AND key {mark} AND {kinds}")
+
+
+def put_behind(tx: Session, asset: str, step: str, keys: Sequence[str]) -> None:
+    """Steps `keys`, which have not begun, wait for `step` from now on, once they are settled."""
+    for key in keys:
+        values = {"asset": asset, "step": step, "key": key}
+        tx.execute(
+            "INSERT INTO step_after (step, after) SELECT s.id, a.id FROM steps s JOIN steps a ON a.asset = s.asset"
+            " WHERE s.asset = :asset AND s.key = :key AND a.key = :step ON CONFLICT DO NOTHING",
+            values,
+        )
+        tx.execute(
+            "UPDATE steps SET state = 'waiting' WHERE asset = :asset AND key = :key AND state = 'ready'",
+            {"asset": asset, "key": key},
+        )
+
+
+def _reopen(tx: Session, noun: Asset, which: str) -> int:
+    asset, refusing = noun.id, _refusing(tx, noun, which)
+    count = len(refusing) + tx.execute(
         f"UPDATE steps SET cancel = 0, attempts = 1 WHERE {which} AND state = 'running' AND cancel = 1",
         {"asset": asset},
     )
-    followers = _followers(tx, asset, which)
+    followers = _followers(tx, asset, which, refusing)
     _after_cleanups(tx, asset, "s.state IN ('failed', 'cancelled') AND s.kind <> 'cleanup'")
     tx.execute(
         f"UPDATE steps SET priority = 30 WHERE asset = :asset AND kind = 'cleanup' AND state IN {OPEN}",
@@ -235,21 +268,44 @@ def reopen(tx: Session, asset: str, newest: int = 1) -> int:
     )
     count += tx.execute(f"{anew} {which} AND state IN ('failed', 'cancelled')", {"asset": asset})
     for step in followers:
+        _keep_result(tx, step)
         tx.execute(f"{anew} id = :step", {"step": step})
         _after_cleanups(tx, asset, f"s.id = '{step}'")
     return count
 
 
-def _followers(tx: Session, asset: str, which: str) -> list[str]:
-    """Ids of the steps that make a build once more, because something that may come into it is made after all, and publish
-    it."""
+def _keep_result(tx: Session, step: str) -> None:
+    """What a step gave stands with its attempt, once it is to give something else: its build may still be played."""
+    tx.execute(
+        "UPDATE attempts SET result = (SELECT s.result FROM steps s WHERE s.id = :step) WHERE step = :step"
+        " AND outcome = 'done' AND fence = (SELECT s.fence FROM steps s WHERE s.id = :step)",
+        {"step": step},
+    )
+
+
+def _refusing(tx: Session, asset: Asset, which: str) -> list[str]:
+    """Ids of the checks that found what keeps a build from being published. Not of those whose publication has still to end: it
+    goes by what they found."""
+    rows = tx.all(
+        f"SELECT id, result FROM steps WHERE {which} AND kind = 'lint' AND state = 'done' AND NOT EXISTS (SELECT 1"
+        f" FROM step_after l JOIN steps p ON p.id = l.step WHERE l.after = steps.id AND p.state IN {OPEN})"
+        " ORDER BY created_at, id",
+        {"asset": asset.id},
+    )
+    found = {row["id"]: LintResult.model_validate_json(row["result"]) for row in rows}
+    return [step for step, lint in found.items() if not lint.passed and lint.build > asset.published_build]
+
+
+def _followers(tx: Session, asset: str, which: str, refusing: Sequence[str]) -> list[str]:
+    """Ids of the steps that make a build once more, because something that may come into it is made after all, check it
+    once more, and publish it."""
     rows = tx.all(f"SELECT id, key, state FROM steps WHERE {which}", {"asset": asset})
     links = tx.all(
         "SELECT l.step, l.after FROM step_after l JOIN steps s ON s.id = l.step WHERE s.asset = :asset",
         {"asset": asset},
     )
     states = {row["id"]: (row["key"], StepState(row["state"])) for row in rows}
-    return followers(states, [(link["step"], link["after"]) for link in links])
+    return followers(states, [(link["step"], link["after"]) for link in links], refusing)
 
 
 def _of_newest(number: int) -> str:
@@ -267,10 +323,12 @@ def running(tx: Session, *, expired_at: float | None = None) -> list[Row]:
     return tx.all(f"SELECT id, asset, fence FROM steps WHERE state = 'running'{late}", {"now": expired_at})
 
 
-def are_open(tx: Session, asset: str) -> bool:
-    """Whether anything of this asset is still to be done."""
-    found = tx.one(f"SELECT 1 FROM steps WHERE asset = :asset AND state IN {OPEN} LIMIT 1", {"asset": asset})
-    return found is not None
+def under_way(tx: Session, asset: str) -> list[Row]:
+    """Steps of the asset that are not finished, without purges. Cleanups too: one that is planned knows nothing of what comes
+    to be made, and would take it away."""
+    return tx.all(
+        f"SELECT {COLUMNS} FROM steps WHERE asset = :asset AND {UNDER_WAY} ORDER BY created_at, id", {"asset": asset}
+    )
 
 
 def losers(tx: Session, asset: str) -> int:
@@ -284,7 +342,19 @@ def losers(tx: Session, asset: str) -> int:
 
 
 def winners(tx: Session, asset: str) -> list[str]:
-    """The output prefixes named by the results of steps that are done: old builds too, whose players may still go on."""
-    rows = tx.all("SELECT result FROM steps WHERE asset = :asset AND state = 'done'", {"asset": asset})
-    named = re.compile(rf"(?:media/{asset}/t|artifacts/{asset})/\w+/\d+/")
-    return sorted({prefix for found in rows for prefix in named.findall(found["result"])})
+    """The output prefixes named by what steps have given, those that were done once more too: players of old builds may still
+    go on."""
+    rows = tx.all(
+        "SELECT result FROM steps WHERE asset = :asset AND state = 'done' UNION ALL SELECT t.result FROM attempts t"
+        " JOIN steps s ON s.id = t.step WHERE s.asset = :asset AND t.result IS NOT NULL",
+        {"asset": asset},
+    )
+    named = re.compile(rf"(?:(?:media|private)/{asset}/t|artifacts/{asset})/\w+/\d+/")
+    texts = [found["result"] for found in rows]
+    joined = {place for text in texts for place in _JOINED.findall(text)}
+    trees = (f"{tree}/{asset}/t/{place}/" for tree in ("media", "private") for place in joined)
+    return sorted({*(prefix for text in texts for prefix in named.findall(text)), *trees})
+
+
+_JOINED = re.compile(r'"name":"(\w+/\d+)/')
+"""Recipe and fence in the name of a segment: that of a track that was joined from several places, below what they share."""

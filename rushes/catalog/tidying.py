@@ -1,10 +1,11 @@
-"""Cleanups that nobody asked for: of sources that are over their days, and of what lost attempts left behind."""
+"""What nobody has to ask for: cleanups of sources that are over their days and of what lost attempts left behind, and what
+somebody asked for too early."""
 
 from __future__ import annotations
 
 import contextlib
 
-from rushes.catalog import assets, fleet, holds, steps, tickets
+from rushes.catalog import assets, demands, fleet, holds, steps, tickets
 from rushes.catalog.change import Change, Store
 from rushes.catalog.database import Row, Turn
 from rushes.engine import outcome
@@ -25,15 +26,23 @@ def tidy(store: Store, keep_originals: float) -> int:
         before = store.now(tx) - keep_originals * 86_400
         due = [(asset, _original) for asset in (assets.with_original(tx, before) if keep_originals >= 0 else ())]
         due += [(asset, _losers) for asset in assets.with_litter(tx)]
+        due += [(asset, _wanted) for asset in demands.waiting(tx)]
     count = 0
     for asset, plan in due:
         with store.change() as change:
             if not change.tx.turn(Turn.HOUSEKEEP, wait=False):
                 break  # another process is at it
             found = assets.row(change.tx, asset)
-            if not steps.are_open(change.tx, asset):
+            if plan is _wanted or not steps.under_way(change.tx, asset):
                 count += plan(change, found)
     return count
+
+
+def _wanted(change: Change, found: Row) -> int:
+    """What could not be planned when it was asked for; no cleanup is."""
+    with contextlib.suppress(ValueError):
+        demands.carry_on(change, assets.noun(found))
+    return 0
 
 
 def _original(change: Change, found: Row) -> int:

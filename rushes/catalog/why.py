@@ -42,6 +42,9 @@ def _queued(ready: Sequence[StepView]) -> str:
 def _finished(asset: Asset) -> str:
     rules = ", ".join(asset.verdict.rules) if asset.verdict else "none"
     match asset.publication:
+        case Publication.PUBLISHED if asset.lazy:
+            missing = ", ".join(rung.name for rung in asset.lazy)
+            return f"Somebody to watch it: it is published, and {missing} is made on demand."
         case Publication.PUBLISHED:
             return "Nothing: it is published and all its steps have ended."
         case Publication.HELD:

@@ -14,13 +14,14 @@ from itertools import islice
 
 from rushes.catalog.catalog import Catalog
 from rushes.errors import NotFound
-from rushes.keys import build_prefix, media_prefix, pointer_key, tombstone_key
+from rushes.keys import PRIVATE_TREE, build_prefix, media_prefix, pointer_key, tombstone_key
 from rushes.model import Asset
 from rushes.packaging.hls import MASTER
 from rushes.packaging.pointer import NAMES, build_of
 from rushes.packaging.takedown import takedown, unpublish
 from rushes.states import AssetState, Publication, StepKind, StepState
 from rushes.storage.store import ObjectMissing, ObjectStore, exists
+from rushes.tracks import has_dash
 
 AT_ONCE = 16
 """Assets looked at at the same time: a look is four small requests."""
@@ -103,8 +104,9 @@ def _of_pointer(asset: Asset, seen: Seen) -> Fault | None:
         return Fault.STILL_PUBLIC if any(seen.pointers) else None
     if max(seen.pointers) > asset.published_build:
         return None if seen.publishing else Fault.POINTER_NEWER
-    # A first look that grows has no DASH manifest, which is the first of the two.
-    expected = seen.pointers[1:] if asset.published_build == asset.growing else seen.pointers
+    # A first look that grows, or what is encrypted for HLS alone, has no DASH manifest, which is the first of the two.
+    in_dash = asset.published_build != asset.growing and has_dash(asset.tracks)
+    expected = seen.pointers if in_dash else seen.pointers[1:]
     if not all(expected):
         return Fault.POINTER_MISSING
     return Fault.POINTER_OLD if min(expected) < asset.published_build else None
@@ -187,7 +189,10 @@ def _mend(catalog: Catalog, store: ObjectStore, asset: Asset, fault: Fault, seen
 
 
 def _has_objects(store: ObjectStore, asset: str) -> bool:
-    return any(next(store.list(prefix), None) for prefix in (media_prefix(asset), f"artifacts/{asset}/"))
+    return any(
+        next(store.list(prefix), None)
+        for prefix in (media_prefix(asset), f"artifacts/{asset}/", f"{PRIVATE_TREE}{asset}/")
+    )
 
 
 def _pointer(store: ObjectStore, key: str) -> int:

@@ -6,7 +6,7 @@ import logging
 
 from rushes.engine.job import Job
 from rushes.engine.work import moved, moved_key, objects
-from rushes.model import Result
+from rushes.model import Result, TracksResult
 from rushes.storage.store import StoreError
 from rushes.storage.workspace import Workspace
 
@@ -19,12 +19,13 @@ def copied(job: Job, workspace: Workspace) -> Result | None:
     if job.twin is None:
         return None
     place = (job.asset, job.recipe, job.fence)
-    result = moved(job.twin.result, place)
+    private = job.is_protected and isinstance(job.twin.result, TracksResult)
+    result = moved(job.twin.result, place, private=private)
     if result is None:
         return None
     wanted = list(objects(job.twin.result))
     try:
-        sizes = workspace.copy_all([(key, moved_key(key, place)) for key, _ in wanted])
+        sizes = workspace.copy_all([(key, moved_key(key, place, private=private)) for key, _ in wanted])
     except (StoreError, OSError, ValueError) as error:
         log.warning(
             "step %s of %s is done anew, for the same work of %s could not be copied: %s",

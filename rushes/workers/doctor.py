@@ -38,7 +38,7 @@ class Check:
 
 def checks(settings: Settings, *, port: int = 8000, clock: Clock | None = None) -> list[Check]:
     """All checks, in the order in which a missing part matters. Never raises: what goes wrong is a failed check."""
-    from rushes.workers import fleetcheck  # deferred: it needs this module
+    from rushes.workers import edgecheck, fleetcheck  # deferred: they need this module
 
     clock = clock or SystemClock()
     everything: list[tuple[str, Callable[[], Check]]] = [
@@ -47,6 +47,7 @@ def checks(settings: Settings, *, port: int = 8000, clock: Clock | None = None) 
         ("disk space", lambda: disk_space(settings)),
         ("database", lambda: database(settings)),
         *fleetcheck.all_checks(settings),
+        ("caches", lambda: edgecheck.purge(settings)),
         ("memory watchdog", lambda: memory(settings)),
         ("clock", lambda: clock_sanity(settings, clock)),
         ("port", lambda: port_free(settings, port)),

@@ -25,6 +25,7 @@ from rushes.engine.kinds import KINDS
 from rushes.engine.specs import NORMAL
 from rushes.errors import OPERATOR_REASONS, Blame, StepFailure
 from rushes.ffmpeg.sandbox import detect
+from rushes.media_keys import KeyServer
 from rushes.states import Pool, StepKind
 from rushes.storage.open import open_store
 from rushes.storage.workspace import Workspace
@@ -32,6 +33,7 @@ from rushes.workers.attempt import Attempt, Ended, Lost, failed
 from rushes.workers.child import perform
 from rushes.workers.children import Children, NoChild, passed_on
 from rushes.workers.doorbell import Listener
+from rushes.workers.media_key import with_key
 from rushes.workers.order import Done, Failed, Order
 from rushes.workers.reach import Reach
 from rushes.workers.scratch import own_scratch
@@ -71,6 +73,8 @@ class Plant:
     """Days; negative: for ever."""
     room: int = 0
     """Bytes that must be free on the scratch disk before a step is claimed."""
+    keys: KeyServer | None = None
+    """Gives the keys of protected media; None: there are none."""
     drain: float = 0.0
     """Seconds that running steps get to end when the worker is stopped; those that do not are given back."""
     pull_slots: int = 4
@@ -322,7 +326,10 @@ class Worker:
 
     async def _in_child(self, job: Job) -> Ended:
         scratch = self._scratch / f"{job.step_id}-{job.fence}"
-        tools = tools_for(job.kind, self._plant.tools)
+        try:
+            tools = await asyncio.to_thread(with_key, job, tools_for(job.kind, self._plant.tools), self._plant.keys)
+        except StepFailure as failure:
+            return Failed.of(failure, 0.0)
         order = Order(job=job, scratch=scratch, storage=self._plant.storage, tools=tools)
         children = self._brisk if job.priority > NORMAL else self._patient
         child = await children.take()
@@ -366,7 +373,9 @@ async def _outlast(action: Callable[[], T]) -> T:
 
 
 def tools_for(kind: StepKind, tools: ToolSettings) -> ToolSettings:
-    """A pull has a time limit of its own, and nobody else needs to know what it is told."""
+    """A pull has a time limit of its own, and nobody else needs to know what it is told; nor how caches are."""
+    if kind is not StepKind.CLEANUP:
+        tools = tools.model_copy(update={"purge": None})
     if kind is not StepKind.PULL:
         return tools.model_copy(update={"pull": None})
     wall = tools.pull.seconds if tools.pull else tools.limits.wall

@@ -25,6 +25,7 @@ from tests.contract.shop import FACTS, PLAN
 T = TypeVar("T")
 PROBED = ProbeResult(facts=FACTS, plan=PLAN)
 FINAL = "('done', 'skipped', 'failed', 'cancelled')"
+DONE_AGAIN = ("package.enriched", "package.lazy", "package.codecs", "lint.", "publish.")
 
 
 class Site:
@@ -79,7 +80,10 @@ class Site:
         ):
             assert row["open"] == (1 if row["state"] == "running" else 0), row
             assert row["attempts"] == row["fence"], row
-            assert row["done"] == (1 if row["state"] == "done" else 0), row
+            if row["key"].startswith(DONE_AGAIN):  # a retry makes them once more with what they had to do without
+                assert row["done"] >= (row["state"] == "done"), row
+            else:
+                assert row["done"] == (1 if row["state"] == "done" else 0), row
         stuck = self.rows(
             "SELECT s.key, s.waiting FROM steps s WHERE s.state = 'waiting' AND (s.waiting = 0 OR s.waiting <>"
             f" (SELECT count(*) FROM step_after l JOIN steps d ON d.id = l.after WHERE l.step = s.id AND d.state NOT IN {FINAL}))"

@@ -16,18 +16,19 @@ from rushes.facts import SourceRef
 from rushes.keys import new_id
 from rushes.model import (
     Asset,
+    LintResult,
     PackageResult,
     ProbeResult,
     PublishResult,
     Result,
     Skipped,
-    Track,
     TracksResult,
     Verdict,
     VerdictResult,
 )
 from rushes.noun import Reason
 from rushes.states import Action, AssetState, Pool, Publication, StepKind, StepState
+from rushes.tracks import Track
 from tests.contract.shop import FACTS, OOPS, PLAN, Shop
 
 
@@ -205,6 +206,7 @@ def up_to_publish(shop: Shop) -> None:
         ("encode.0", TracksResult(tracks=())),
         ("audio", TracksResult(tracks=())),
         ("package.ready", PackageResult(build=1, tracks=(), complete=True, bytes=10)),
+        ("lint.ready", LintResult(build=1)),
         ("verdict.ready", VerdictResult(verdict=Verdict(action=Action.PUBLISH, policy="p@1", rules=()))),
     ):
         shop.do(key, result)

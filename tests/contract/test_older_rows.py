@@ -63,7 +63,7 @@ def test_a_record_without_the_new_fields_is_whole(shop: Shop) -> None:
     found = shop.catalog.asset(asset.id)
     assert (found.options, found.encodes, found.analysis) == (Options(), (), None)
     got = asset_json(found, shop.catalog.steps(asset.id), shop.catalog.cost(asset.id), base="https://v.example")
-    assert got["options"] == {"clip": None, "watermark": None}
+    assert got["options"] == {"clip": None, "watermark": None, "playback": "public"}
     assert got["encodes"] == []
     assert got["cost"]["avoided_cpu_seconds"] == 0
 

@@ -275,10 +275,18 @@ class Life(RuleBasedStateMachine):
             assert self.pointer.get(asset, 0) == noun.published_build <= noun.build, self.shop.states(asset)
 
 
-def test_whatever_happens_in_whatever_order(request: pytest.FixtureRequest, fresh_database: OpenDatabase) -> None:
-    quick = request.node.callspec.params["fresh_database"] == "sqlite"
-    examples = settings(
-        max_examples=150 if quick else 40, stateful_step_count=30, deadline=None,
+EXAMPLES = [
+    {"sqlite": 60, "postgresql": 15},
+    pytest.param({"sqlite": 500, "postgresql": 100}, marks=pytest.mark.nightly),
+]
+
+
+@pytest.mark.parametrize("examples", EXAMPLES, ids=["short", "long"])
+def test_whatever_happens_in_whatever_order(
+    request: pytest.FixtureRequest, fresh_database: OpenDatabase, examples: dict[str, int]
+) -> None:
+    enough = settings(
+        max_examples=examples[request.node.callspec.params["fresh_database"]], stateful_step_count=30, deadline=None,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-    run_state_machine_as_test(lambda: Life(fresh_database), settings=examples)
+    run_state_machine_as_test(lambda: Life(fresh_database), settings=enough)

@@ -39,7 +39,7 @@ async def test_from_the_source_to_the_tombstone(s3: Swift, tmp_path: Path, clip:
         assert StepKind.POSTER in done
         keys = [each.key for each in works.objects.list("")]
         for track in found.tracks:
-            assert track.prefix + (track.init or "") in keys
+            assert track.init is None or track.prefix + track.init in keys
             for segment in track.segments:
                 info = works.objects.head(track.prefix + segment.name)
                 assert (info.size, info.cache_control) == (segment.size, IMMUTABLE)

@@ -9,12 +9,17 @@ import pytest
 from rushes.facts import SourceRef
 from rushes.model import Asset
 from rushes.states import AssetState, Publication
+from rushes.tracks import Protection, Track
 from rushes.workers.audit import Fault, Seen, judge
 
 AGREES = Seen(tombstone=False, pointers=(3, 3), build=True, source=True)
 PUBLIC = Asset(
     id="a", tenant="t", created_at=1.0, state=AssetState.READY, publication=Publication.PUBLISHED, build=3,
     published_build=3, source=SourceRef(key="sources/t/a/1", size=1), policy="development",
+)  # fmt: skip
+SEALED = Track(
+    name="720p", kind="video", prefix="media/a/t/r/1/720p/", codecs="avc1.64001f", timescale=30, segments=(),
+    protection=Protection(scheme="aes-128", kid="0" * 32, iv="1" * 32),
 )  # fmt: skip
 
 
@@ -40,6 +45,8 @@ def seen(**changes: Any) -> Seen:
         (asset(growing=3), seen(pointers=(0, 3)), []),  # a first look that grows has no DASH yet
         (asset(growing=3), seen(pointers=(0, 0)), [Fault.POINTER_MISSING]),
         (asset(growing=2), seen(pointers=(0, 3)), [Fault.POINTER_MISSING]),
+        (asset(tracks=(SEALED,)), seen(pointers=(0, 3)), []),  # nor what is encrypted for HLS alone
+        (asset(tracks=(SEALED,)), seen(pointers=(0, 2)), [Fault.POINTER_OLD]),
         (PUBLIC, seen(pointers=(0, 4)), [Fault.POINTER_NEWER]),
         (asset(publication=Publication.HELD), seen(pointers=(1, 0)), [Fault.STILL_PUBLIC]),
         (PUBLIC, seen(build=False), [Fault.BUILD_MISSING]),

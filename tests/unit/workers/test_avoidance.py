@@ -7,12 +7,13 @@ import pytest
 from rushes.engine.job import Job, Twin
 from rushes.facts import SourceRef
 from rushes.model import ImageArtifact as Image
-from rushes.model import PosterResult, Segment, Track, TracksResult
+from rushes.model import PosterResult, TracksResult
 from rushes.settings import load_policy, load_profile
 from rushes.states import StepKind
 from rushes.storage.memory import MemoryStore
 from rushes.storage.store import IMMUTABLE
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Segment, Track
 from rushes.workers.avoidance import copied
 
 OLD, NEW = "media/aaa/t/r1/1/360p/", "media/bbb/t/r2/3/360p/"

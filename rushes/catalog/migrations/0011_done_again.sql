@@ -1,0 +1,3 @@
+-- What a step had given before it was done once more: builds that are still played name it.
+
+ALTER TABLE attempts ADD COLUMN result TEXT;
