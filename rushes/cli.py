@@ -14,7 +14,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from rushes import encoding, logs
+from rushes import encoding, linting, logs
 from rushes.catalog.database import DatabaseUnavailable
 from rushes.client import Client
 from rushes.console import StepBars, as_json, stderr
@@ -33,6 +33,8 @@ models = typer.Typer(no_args_is_help=True, help="Models for speech recognition."
 app.add_typer(models, name="models")
 app.add_typer(encoding.watermarks, name="watermarks")
 app.command(epilog="Example: rushes encode 01hzy... --profile quality")(encoding.encode)
+app.command()(encoding.demand)
+app.command(epilog="Example: rushes lint https://example.com/media/x/master.m3u8 --fail-on should")(linting.lint)
 
 DataOption = Annotated[Path | None, typer.Option(help="Directory of the embedded stack.")]
 SlotsOption = Annotated[int | None, typer.Option(help="Heavy steps at a time; 0 chooses by the cores.")]
@@ -141,6 +143,7 @@ def push(  # noqa: PLR0913 - each is an option of the command
         str,
         typer.Option(help="Name of a watermark (`rushes watermarks`), or name,position=top-left,size=0.2,opacity=0.5."),
     ] = "",
+    playback: Annotated[str, typer.Option(help="signed: nobody plays it without a token.")] = "",
     json_output: JsonOption = False,
 ) -> None:
     """Upload with progress; run again after a cut it resumes. Then show the steps until the asset is `--wait`."""
@@ -148,7 +151,7 @@ def push(  # noqa: PLR0913 - each is an option of the command
 
     if wait not in ("uploaded", "playable", "ready", "published"):
         raise typer.BadParameter("--wait is one of uploaded, playable, ready, published.")
-    said = said_of(profile, clip, watermark)
+    said = said_of(profile, clip, watermark, playback)
     code = run(
         files,
         server=server,

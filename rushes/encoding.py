@@ -25,9 +25,9 @@ def parse_clip(text: str) -> Clip | None:
     return _checked(_ends(text)).clip
 
 
-def said_of(profile: str, clip: str, watermark: str) -> dict[str, str]:
+def said_of(profile: str, clip: str, watermark: str, playback: str = "") -> dict[str, str]:
     """An upload's metadata for these options of the command line. Raises BadParameter."""
-    said = {"profile": profile, "watermark": watermark, **_ends(clip)}
+    said = {"profile": profile, "watermark": watermark, "playback": playback, **_ends(clip)}
     said = {key: value for key, value in said.items() if value}
     _checked(said)
     return said
@@ -71,6 +71,18 @@ def encode(
     number = cancel or answer["encodes"][-1]["number"]
     found = next(one for one in answer["encodes"] if one["number"] == number)
     stderr().print(f"{asset}: encode {number} by {found['profile']}: {found['state']}", markup=False)
+
+
+def demand(
+    asset: str, server: ServerOption = LOCAL, token: TokenOption = None, json_output: JsonOption = False
+) -> None:
+    """Make what the profile of an asset leaves until somebody wants to see the video; or start again what failed of it."""
+    answer = Client(server, token).call("POST", f"/v1/assets/{asset}/demand")
+    if json_output:
+        print(as_json(answer))
+        return
+    missing = ", ".join(rung["name"] for rung in answer["lazy"]["missing"]) or "nothing"
+    stderr().print(f"{asset}: {answer['lazy']['state']}, missing: {missing}", markup=False)
 
 
 @watermarks.command("put", epilog="Example: rushes watermarks put logo logo.png")

@@ -17,10 +17,10 @@ from rushes.clock import SystemClock
 from rushes.errors import OPERATOR_REASONS, Refused
 from rushes.facts import SourceRef
 from rushes.ingest.watermarks import Watermarks
-from rushes.keys import new_id, source_key
+from rushes.keys import build_prefix, media_prefix, new_id, source_key
 from rushes.model import Asset, StepView
 from rushes.options import Clip, Options, parse_mark
-from rushes.settings import Settings
+from rushes.settings import Settings, load_profile
 from rushes.states import AssetState, Pool, Publication
 from rushes.storage.local import LocalStore
 from rushes.workers.doorbell import MemoryDoorbell
@@ -30,6 +30,10 @@ TENANT = "default"
 UNSEEN = -1
 """Priority: nothing is played before everything is there, so no first look is made."""
 _MARK = "watermark"
+_NO_KEYS = (
+    "This profile protects what it makes, and the keys would be lost with the working directory: "
+    "set RUSHES_KEY_SECRET or RUSHES_KEY_SERVER_URL."
+)
 Watch = Callable[[list[StepView]], None]
 
 
@@ -61,6 +65,10 @@ def transcode(file: Path, out: Path, settings: Settings, watch: Watch, extras: E
 
     `watch` is called a few times a second with the steps.
     """
+    if load_profile(settings.profile).outputs.protection != "none" and not (
+        settings.key_secret or settings.key_server_url
+    ):
+        raise Refused("keys_not_configured", _NO_KEYS)
     bell = MemoryDoorbell()
     store = wiring.open_catalog(settings, bell)
     catalog = Catalog(store)
@@ -102,6 +110,7 @@ def _ingest(file: Path, catalog: Catalog, settings: Settings, options: Options) 
     shutil.copyfile(file, incoming)
     LocalStore(Path(settings.storage.removeprefix("file://"))).adopt(key, incoming)
     catalog.create_upload(upload, asset)
+    catalog.demand(asset.id, "api")  # nobody will ask for what is lazy later
     return catalog.finish_upload(upload.id, SourceRef(key=key, size=file.stat().st_size, filename=file.name))
 
 
@@ -125,11 +134,20 @@ def _finished(catalog: Catalog, asset: str, watch: Watch) -> bool:
 
 
 def export(store: LocalStore, asset: Asset, out: Path) -> None:
-    """The published tree (pointer, build, segments) and the artifacts, as plain files that any web server can serve."""
+    """The published tree (pointer, build, what it names) and the artifacts, as plain files that any web server can serve."""
     out.mkdir(parents=True, exist_ok=True)
-    for prefix in (f"media/{asset.id}/", f"artifacts/{asset.id}/"):
+    for prefix in (media_prefix(asset.id), f"artifacts/{asset.id}/"):
         for info in store.list(prefix):
-            _copy(store, info.key, out / _place(asset.id, info.key))
+            if _is_wanted(info.key, asset):
+                _copy(store, info.key, out / _place(asset.id, info.key))
+
+
+def _is_wanted(key: str, asset: Asset) -> bool:
+    """Not builds before the newest, nor what they alone name. But all, where the checker refused that one and another is public."""
+    media = media_prefix(asset.id)
+    if asset.published_build not in (0, asset.build) or not key.startswith((f"{media}b/", f"{media}t/")):
+        return True
+    return key.startswith((build_prefix(asset.id, asset.build), *(track.prefix for track in asset.tracks)))
 
 
 def record(done: Finished) -> str:

@@ -23,6 +23,7 @@ from rushes.api import pull, watermarks
 from rushes.api.app import create_app
 from rushes.api.auth import tenant_of
 from rushes.api.services import Services
+from rushes.cards import card_of
 from rushes.catalog.catalog import Catalog
 from rushes.catalog.database import DatabaseUnavailable
 from rushes.catalog.open import is_shared
@@ -37,10 +38,12 @@ from rushes.ingest.pulls import Pulls
 from rushes.ingest.revoking import end_upload
 from rushes.ingest.uploads import Uploads
 from rushes.ingest.watermarks import Watermarks
+from rushes.key_servers import key_server
 from rushes.quotas import load_quotas
 from rushes.settings import Settings, SettingsError
 from rushes.states import Pool
 from rushes.storage.open import open_store
+from rushes.storage.store import ObjectStore, Presign
 from rushes.web import pages
 from rushes.workers.doorbell import LocalDoorbell, open_doorbell, open_listener
 from rushes.workers.doorbell_address import LOCAL
@@ -169,11 +172,27 @@ def web_app(settings: Settings) -> FastAPI:
         watermarks.router(marks, ingest.work_through),
     )
     app = create_app(
-        Services(settings, catalog, objects, clock, partial(end_upload, Uploads(ingest)), marks.resolve),
-        (*doors, pages.router(pages.origin_of(settings.public_url)), lifetime),
+        Services(
+            settings,
+            catalog,
+            objects,
+            clock,
+            partial(end_upload, Uploads(ingest)),
+            options=marks.resolve,
+            keys=key_server(settings),
+        ),
+        (*doors, pages.router(media_origins(settings, objects), card_of), lifetime),
     )
     app.state.metrics.registry.register(ingest.tally)
     return app
+
+
+def media_origins(settings: Settings, objects: ObjectStore) -> tuple[str, ...]:
+    """Where pages may load media from besides our own: our public name, and the store to which the origin redirects."""
+    own = pages.origin_of(settings.public_url)
+    if settings.origin != "redirect" or not isinstance(objects, Presign):
+        return own
+    return own + pages.origin_of(objects.presign("media/x", 1))
 
 
 def _recovering(services: ingest_services.Services) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

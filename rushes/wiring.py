@@ -18,6 +18,8 @@ from rushes.catalog.pipeline import Pipeline
 from rushes.clock import Clock, SystemClock, pause
 from rushes.engine.job import Limits, PullSettings, ToolSettings
 from rushes.ffmpeg.version import version
+from rushes.key_servers import key_server
+from rushes.packaging.purge_setup import purge_settings
 from rushes.settings import Settings, SettingsError
 from rushes.storage.open import open_store
 from rushes.workers.doorbell import Doorbell, Listener
@@ -39,6 +41,7 @@ def tool_settings(settings: Settings) -> ToolSettings:
         whisper_model=settings.whisper_model,
         speech_draft=settings.speech_draft,
         pull=pull_settings(settings),
+        purge=purge_settings(settings),
     )
 
 
@@ -63,7 +66,7 @@ def open_catalog(settings: Settings, bell: Doorbell, clock: Clock | None = None)
     """The database, whose schema is as new as this version needs, with its bell. Without a clock its own time counts."""
     database = open_database(settings.database)
     await_database(database.ensure)
-    return Store(database, clock, bell.ring, deliver=bool(settings.webhook_url))
+    return Store(database, clock, bell.ring, deliver=bool(settings.webhook_url), purge=settings.purge != "off")
 
 
 def await_database(action: Callable[[], T]) -> T:
@@ -96,7 +99,7 @@ def plant(settings: Settings, store: Store, listener: Listener, *, drain: float 
     return Plant(
         name=name, pipeline=pipeline(settings, store), listener=listener, scratch=Path(settings.scratch).absolute(),
         storage=settings.storage, tools=tool_settings(settings), keep_originals=settings.keep_originals, drain=drain,
-        room=settings.min_free_bytes // 2, pull_slots=settings.pull_slots,
+        room=settings.min_free_bytes // 2, pull_slots=settings.pull_slots, keys=key_server(settings),
     )  # fmt: skip
 
 

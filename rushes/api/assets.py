@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -12,16 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rushes.api.auth import Tenant
 from rushes.api.describing import TITLE, Key, Value, cleaned
-from rushes.api.models import AssetView, Page, View, Why
+from rushes.api.models import AssetView, Page, TakenDown, View, Why
 from rushes.api.negotiation import matches
 from rushes.api.problems import RESPONSES
 from rushes.api.records import complete, load, owned, render
 from rushes.api.services import WithServices
-from rushes.api.takedown import hide
 from rushes.errors import Refused
 from rushes.keys import is_id
 from rushes.model import Asset
-from rushes.packaging.takedown import unpublish
+from rushes.packaging.purge import summary
+from rushes.packaging.takedown import hide, unpublish
 from rushes.settings import load_profile
 from rushes.states import Action, AssetState
 from rushes.text import one_line
@@ -98,9 +99,10 @@ async def change(
     return await _acted(request, services, tenant, asset, act)
 
 
-@router.delete("/{asset}", response_model=AssetView, summary="Delete, and take down")
+@router.delete("/{asset}", response_model=TakenDown, summary="Delete, and take down")
 async def delete(request: Request, services: WithServices, tenant: Tenant, asset: AssetId) -> Response:
-    """Not public any more when this answers; the objects follow. Again is harmless."""
+    """Not public any more when this answers; the objects follow. `purge` of the answer is what caches have to forget.
+    Again is harmless."""
 
     def act(identity: str) -> Asset:
         gone = services.catalog.delete(identity)
@@ -108,7 +110,7 @@ async def delete(request: Request, services: WithServices, tenant: Tenant, asset
         request.app.state.published.forget(identity)
         return gone
 
-    return await _acted(request, services, tenant, asset, act)
+    return await _taken_down(request, services, tenant, asset, act)
 
 
 @router.post("/{asset}/retry", response_model=AssetView, summary="Try failed steps again")
@@ -137,6 +139,14 @@ async def encode(
     return await _acted(request, services, tenant, asset, act, status=202)
 
 
+@router.post("/{asset}/demand", status_code=202, response_model=AssetView, summary="Make what was left until now")
+async def demand(request: Request, services: WithServices, tenant: Tenant, asset: AssetId) -> Response:
+    """The rungs and codecs that its profile calls lazy are made at once, as a new build, whether anybody has played it or not.
+    Again it changes nothing, but takes up what failed. `lazy` of the answer says how far it is. 409 `not_ready` for an asset
+    that failed or was deleted."""
+    return await _acted(request, services, tenant, asset, partial(services.catalog.demand, by="api"), status=202)
+
+
 @router.delete("/{asset}/encodes/{number}", response_model=AssetView, summary="Give an encode up")
 async def cancel_encode(
     request: Request, services: WithServices, tenant: Tenant, asset: AssetId, number: Annotated[int, Path(ge=2)]
@@ -150,20 +160,23 @@ async def cancel_encode(
     return await _acted(request, services, tenant, asset, act)
 
 
-@router.post("/{asset}/verdict", response_model=AssetView, summary="Decide over the policy")
+@router.post("/{asset}/verdict", response_model=AssetView | TakenDown, summary="Decide over the policy")
 async def decide(
     request: Request, services: WithServices, tenant: Tenant, asset: AssetId, wanted: Decision
 ) -> Response:
     """A moderator's decision, from now on stronger than the policy, and reversible. Holding or blocking is true when this
-    answers; publishing when the pointer has been written. 409 `no_build` while there is nothing to decide on."""
+    answers, and `purge` is what caches have to forget; publishing when the pointer has been written. 409
+    `no_build` while there is nothing to decide on."""
 
     def act(identity: str) -> Asset:
         decided = services.catalog.decide(identity, wanted.action)
         if wanted.action is not Action.PUBLISH:
             unpublish(services.store, identity)
+            request.app.state.published.forget(identity)
         return decided
 
-    return await _acted(request, services, tenant, asset, act)
+    down = wanted.action is not Action.PUBLISH
+    return await (_taken_down if down else _acted)(request, services, tenant, asset, act)
 
 
 @router.get("/{asset}/why", summary="What it is waiting for")
@@ -188,6 +201,19 @@ async def _acted(
         return render(request, load(services.catalog, asset))
 
     return _fresh(request, await asyncio.to_thread(do), status)
+
+
+async def _taken_down(
+    request: Request, services: WithServices, tenant: str, asset: str, act: Callable[[str], Asset]
+) -> Response:
+    def do() -> TakenDown:
+        identity = act(owned(services.catalog, tenant, asset).id).id
+        view = render(request, load(services.catalog, identity))
+        return TakenDown(**{**dict(view), "purge": summary(identity)})
+
+    view = await asyncio.to_thread(do)
+    await request.app.state.purger.forget(view.id)
+    return _fresh(request, view)
 
 
 def _fresh(request: Request, view: View, status: int = 200) -> Response:

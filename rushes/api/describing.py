@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rushes.options import ClipField, MarkField
+from rushes.options import ClipField, MarkField, PlaybackField
 from rushes.text import one_line
 
 TITLE, KEY, VALUE = 500, 64, 1024
@@ -32,6 +32,7 @@ class Described(BaseModel):
     watermark: MarkField = Field(
         default=None, description="Laid on the picture: the name it was stored under, and where"
     )
+    playback: PlaybackField = Field(default="public", description="`signed`: nothing is played without a token")
 
     def cleaned(self) -> dict[str, Any]:
         """All fields of the request."""

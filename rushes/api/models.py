@@ -10,11 +10,13 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from rushes.api.origins import serialized_origin
-from rushes.model import CoverageEntry, Label, Loudness, Partial, Verdict
+from rushes.model import CoverageEntry, Label, Partial, Verdict
 from rushes.noun import Reason
-from rushes.options import Clip, ClipField, MarkField, Placement
+from rushes.options import Clip, ClipField, MarkField, Placement, PlaybackField
+from rushes.options import Playback as Playing
 from rushes.plan import Receipt
 from rushes.states import AssetState, Publication, StepKind, StepState, TicketState
+from rushes.tracks import Loudness
 
 
 class View(BaseModel):
@@ -70,6 +72,23 @@ class OptionsView(View):
 
     clip: Clip | None = None
     watermark: WatermarkView | None = None
+    playback: Playing = Field(default="public", description="`signed`: nothing is played without a token")
+
+
+class LazyRungView(View):
+    name: str
+    codec: str
+    short_side: int
+
+
+class LazyView(View):
+    """What its profile leaves to be made until somebody wants to see the video."""
+
+    state: str = Field(description="none, available, wanted, making, made")
+    missing: tuple[LazyRungView, ...] = Field(description="What the build that plays could have besides")
+    plays: int = Field(description="Seen before it was wanted")
+    requested_at: str | None
+    by: str | None = Field(description="api, play, origin, segment")
 
 
 class EncodeView(View):
@@ -86,6 +105,17 @@ class AnalysisView(View):
 
     features: dict[str, float] = Field(description="Measured of the content")
     receipts: tuple[Receipt, ...] = Field(description="Why each rendition is what it is: trials, prediction, reason")
+
+
+class LintView(View):
+    """What the stream checker said of the newest build that it has looked at."""
+
+    build: int
+    passed: bool = Field(description="No `must` rule failed; what has not passed is not published")
+    checked: int = Field(description="Rules that had something to look at")
+    musts: tuple[str, ...] = Field(description="Rules that failed, by identifier")
+    shoulds: tuple[str, ...]
+    url: str | None = Field(description="The certificate, with every finding; null while the asset is not published")
 
 
 class CostView(View):
@@ -111,8 +141,10 @@ class PrivatePlayback(View):
     """What the asset's owner may watch before, or without, publication. The addresses are secrets."""
 
     hls: str
-    dash: str | None = Field(description="Null while a first look grows, which has no DASH manifest")
+    dash: str | None = Field(description="Null while a first look grows, and of what is encrypted for HLS alone")
+    clearkey: str | None = Field(default=None, description="See `playback.clearkey`")
     poster: str | None
+    thumbhash: str | None = Field(default=None, description="Of the poster; see `playback.thumbhash`")
     storyboard: str | None
     expires: str
 
@@ -121,9 +153,17 @@ class Playback(View):
     """Public addresses; null while the asset is not published."""
 
     hls: str | None = None
-    dash: str | None = Field(default=None, description="Null too while a first look plays, which has no DASH manifest")
+    dash: str | None = Field(
+        default=None, description="Null too while a first look plays, and of what is encrypted for HLS alone (aes-128)"
+    )
+    clearkey: str | None = Field(
+        default=None, description="Of protected media: where players that use the browser's ClearKey ask for keys"
+    )
     mp4: str | None = Field(default=None, description="One file, to download or to play where nothing else can be")
     poster: str | None = None
+    thumbhash: str | None = Field(
+        default=None, description="A blurred stand-in for the poster: ThumbHash, about 20 bytes in base64"
+    )
     storyboard: str | None = Field(default=None, description="WebVTT that names tiles of the sprite")
     preview: str | None = None
     private: PrivatePlayback | None = None
@@ -143,12 +183,12 @@ class RenditionView(View):
 
 
 class TrackView(View):
-    type: str = Field(description="video, audio, text")
+    type: str = Field(description="video, audio, text, image")
     name: str
     language: str | None
     codec: str
     channels: int | None = None
-    kind: str = Field(description="main, alternate, captions")
+    kind: str = Field(description="main, alternate, captions, storyboard")
     duration: float
     loudness: Loudness | None = Field(default=None, description="Of sound that was measured")
     url: str | None = Field(description="Media playlist; null while the asset is not published")
@@ -198,6 +238,7 @@ class AssetView(View):
     policy: str
     options: OptionsView
     encodes: tuple[EncodeView, ...] = Field(description="Those asked for after the first, oldest first")
+    lazy: LazyView
     duration: float | None
     early: EarlyView | None = Field(
         default=None, description="Known while it is still uploaded; null from the probe on"
@@ -213,11 +254,18 @@ class AssetView(View):
     coverage: tuple[CoverageEntry, ...]
     verdict: Verdict | None
     transcript: TranscriptView | None
+    lint: LintView | None = Field(description="Null until a build was checked, and of older assets")
     analysis: AnalysisView | None = Field(description="Null where the profile aims at no quality")
     notes: tuple[Reason, ...] = Field(description="Optional parts that are missing, and why")
     steps: tuple[StepJson, ...]
     cost: CostView
     revision: int
+
+
+class TakenDown(AssetView):
+    """The record of an asset that is not public any more."""
+
+    purge: tuple[str, ...] = Field(description="Paths that caches have to forget; `*` stands for whatever follows")
 
 
 class EventView(View):
@@ -273,6 +321,7 @@ class UploadAddress(BaseModel):
     watermark: MarkField = Field(
         default=None, description="Laid on the picture: the name it was stored under, and where"
     )
+    playback: PlaybackField = Field(default="public", description="`signed`: nothing is played without a token")
 
     @field_validator("cors_origin")
     @classmethod

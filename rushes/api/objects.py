@@ -16,7 +16,8 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from rushes.api.negotiation import Wanted, matches
-from rushes.api.ranges import Span, Unsatisfiable, bounds, parse_range
+from rushes.api.parts import Parts, parts_of
+from rushes.api.ranges import Span, Unsatisfiable, bounds, parse_ranges
 from rushes.storage.store import IMMUTABLE, ObjectInfo, ObjectStore, StoreError
 from rushes.storage.types import content_type
 
@@ -33,31 +34,71 @@ class Body:
     etag: str
     size: int
     data: bytes | None = None
+    gzipped: bool = False
 
 
-def answer(store: ObjectStore, key: str, wanted: Wanted, *, cache_control: str | None = None) -> Response:
-    """The answer for one object; blocks on the store. `cache_control` replaces the object's own.
+def answer(store: ObjectStore, key: str, wanted: Wanted) -> Response:
+    """The answer for one object; blocks on the store.
 
     Asks the store once where it can: a remote one takes milliseconds for each request. Raises ObjectMissing, StoreError.
     """
     with ExitStack() as stack:
         opened = _open(store, key, wanted)
         stack.callback(opened.close)
-        text = opened.info.content_type.partition(";")[0] in TEXT
-        body = _text(opened.whole(), wanted) if text else Body(opened.info.etag, opened.info.size)
-        headers = _headers(opened.info, body, text=text, gzipped=text and wanted.gzip)
-        if cache_control:
-            headers["Cache-Control"] = cache_control
-        if matches(wanted.if_none_match, body.etag):
-            return Response(status_code=304, headers=headers)
-        try:
-            span = parse_range(wanted.range_for(body.etag), body.size)
-        except Unsatisfiable:
-            return Response(status_code=416, headers=_unsatisfiable(headers, body))
-        response = _content(opened, wanted, body, span, headers | {"Content-Type": opened.info.content_type})
+        info = opened.info
+        body = text_body(opened.whole(), gzipped=wanted.gzip) if is_text(key) else Body(info.etag, info.size)
+        response = respond(info, body, wanted, opened)
         if isinstance(response, ObjectResponse):
             stack.pop_all()  # it closes the stream itself
         return response
+
+
+def is_text(key: str) -> bool:
+    return content_type(key).partition(";")[0] in TEXT
+
+
+def respond(info: ObjectInfo, body: Body, wanted: Wanted, opened: Opened | None = None) -> Response:
+    """The answer from one representation; its bytes come from `opened` where they are not in memory. Raises StoreError."""
+    headers = headers_of(info, body)
+    if matches(wanted.if_none_match, body.etag):
+        return Response(status_code=304, headers=headers)
+    try:
+        spans = parse_ranges(wanted.range_for(body.etag), body.size)
+    except Unsatisfiable:
+        return Response(status_code=416, headers=_unsatisfiable(headers, body))
+    if len(spans) > 1:
+        parts = parts_of(spans, body.size, info.content_type)
+        headers |= {"Content-Type": parts.content_type, "Content-Length": str(parts.size)}
+        return _content(parts, (206, headers), wanted, body, opened)
+    part = spans[0] if spans else Span(0, body.size)
+    headers |= {"Content-Type": info.content_type, "Content-Length": str(part.size)}
+    if spans:
+        headers["Content-Range"] = part.content_range(body.size)
+    return _content(Parts("", (part,)), (206 if spans else 200, headers), wanted, body, opened)
+
+
+def _content(parts: Parts, start: tuple[int, Headers], wanted: Wanted, body: Body, opened: Opened | None) -> Response:
+    status, headers = start
+    if wanted.method == "HEAD":
+        return Response(status_code=status, headers=headers)
+    if body.data is not None or opened is None:
+        return _in_memory(parts, status, headers, memoryview(body.data or b""))
+    if len(parts.pieces) == 1 and isinstance(first := parts.pieces[0], Span):
+        opened.part(first)  # what goes wrong now is still an error and not a broken answer
+    return ObjectResponse(opened, parts, status, headers)
+
+
+def _in_memory(parts: Parts, status: int, headers: Headers, data: memoryview) -> Response:
+    """Nothing is copied: a thousand slow readers share the bytes that are kept."""
+    pieces = [piece if isinstance(piece, bytes) else data[piece.start : piece.stop] for piece in parts.pieces]
+    if len(pieces) == 1:
+        return Response(pieces[0], status, headers)
+
+    async def one_by_one() -> AsyncIterator[bytes | memoryview]:
+        for piece in pieces:
+            yield piece
+
+    return StreamingResponse(one_by_one(), status, headers)
 
 
 @dataclass
@@ -91,7 +132,7 @@ class Opened:
 def _open(store: ObjectStore, key: str, wanted: Wanted) -> Opened:
     """Media is only looked at where an answer without a body is likely, or its size has to be known first."""
     bounds_ = bounds(wanted.range)
-    if content_type(key).partition(";")[0] in TEXT:
+    if is_text(key):
         bounds_ = (0, None)
     elif wanted.method == "HEAD" or wanted.if_none_match or (wanted.range and not bounds_):
         return Opened(store, store.head(key))
@@ -100,20 +141,28 @@ def _open(store: ObjectStore, key: str, wanted: Wanted) -> Opened:
     return Opened(store, fetched.info, fetched.stream, start, stop)
 
 
-def _text(data: bytes, wanted: Wanted) -> Body:
+def text_body(data: bytes, *, gzipped: bool) -> Body:
     """The tag is made of the very bytes sent: a pointer may be swapped between a look at it and its reading."""
     tag = hashlib.sha256(data).hexdigest()[:32]
-    if not wanted.gzip:
+    if not gzipped:
         return Body(f'"{tag}"', len(data), data)
     packed = gzip.compress(data, 6, mtime=0)
-    return Body(f'"{tag}-gzip"', len(packed), packed)
+    return Body(f'"{tag}-gzip"', len(packed), packed, gzipped=True)
 
 
-def _headers(info: ObjectInfo, body: Body, *, text: bool, gzipped: bool) -> Headers:
+def read_text(store: ObjectStore, key: str, gzipped: bool) -> tuple[ObjectInfo, Body]:
+    """A playlist or pointer as it is now, for all who ask at this moment. Blocks. Raises ObjectMissing, StoreError."""
+    fetched = store.fetch(key)
+    with fetched.stream as stream:
+        return fetched.info, text_body(stream.read(), gzipped=gzipped)
+
+
+def headers_of(info: ObjectInfo, body: Body) -> Headers:
+    """What every answer from this representation says, also one without a body."""
     headers = {"ETag": body.etag, "Cache-Control": info.cache_control}
-    if text:
+    if is_text(info.key):
         headers["Vary"] = "Accept-Encoding"
-    if gzipped:
+    if body.gzipped:
         headers["Content-Encoding"] = "gzip"
     else:
         headers["Accept-Ranges"] = "bytes"
@@ -127,31 +176,28 @@ def _unsatisfiable(headers: Headers, body: Body) -> Headers:
     return kept | {"Content-Range": f"bytes */{body.size}", "Cache-Control": "no-store"}
 
 
-def _content(opened: Opened, wanted: Wanted, body: Body, span: Span | None, headers: Headers) -> Response:
-    part = span or Span(0, body.size)
-    headers["Content-Length"] = str(part.size)
-    if span:
-        headers["Content-Range"] = span.content_range(body.size)
-    status = 206 if span else 200
-    if wanted.method == "HEAD":
-        return Response(status_code=status, headers=headers)
-    if body.data is not None:
-        return Response(body.data[part.start : part.stop], status, headers)
-    return ObjectResponse(opened.part(part), part.size, status, headers)
-
-
 class ObjectResponse(StreamingResponse):
-    """Sends `size` bytes of an open object and closes it, whatever happens to the connection."""
+    """Sends parts of an open object and closes it, whatever happens to the connection."""
 
-    def __init__(self, stream: BinaryIO, size: int, status: int, headers: Headers) -> None:
-        self._stream = stream
-        super().__init__(blocks(stream, size), status, headers)
+    def __init__(self, opened: Opened, parts: Parts, status: int, headers: Headers) -> None:
+        self._opened = opened
+        super().__init__(sent(opened, parts), status, headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            await asyncio.to_thread(self._stream.close)
+            await asyncio.to_thread(self._opened.close)
+
+
+async def sent(opened: Opened, parts: Parts) -> AsyncIterator[bytes]:
+    for piece in parts.pieces:
+        if isinstance(piece, bytes):
+            yield piece
+            continue
+        stream = await asyncio.to_thread(opened.part, piece)
+        async for block in blocks(stream, piece.size):
+            yield block
 
 
 async def blocks(stream: BinaryIO, size: int) -> AsyncIterator[bytes]:

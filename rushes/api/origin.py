@@ -1,136 +1,186 @@
-"""The origin: what a CDN pulls. Objects of published assets, and of any asset under a preview token."""
+"""The origin: what a CDN pulls. Objects of published assets, and of any asset under a preview token.
+
+It stands in front of the application's routes, for it answers many requests where they answer one: what is small and never
+changes is sent from memory, with headers that were made once, and without a thread.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rushes.api import preview
+from rushes.api import cmcd, cmsd, preview, signed
+from rushes.api.demand import Plays
+from rushes.api.lending import Lent
 from rushes.api.negotiation import Wanted
-from rushes.api.objects import TEXT, answer
-from rushes.api.problems import problem, respond
+from rushes.api.objects import answer
+from rushes.api.on_request import AGAIN, PREFIX, NotYet, OnRequest
+from rushes.api.origin_address import ROUTES, Address, address_of, is_below
+from rushes.api.origin_exchange import Exchange, Instant
+from rushes.api.origin_headers import EVERYWHERE, MISSING, PREFLIGHT, caching, tags, timing
+from rushes.api.origin_store import OriginStore
+from rushes.api.player_metrics import PlayerMetrics
+from rushes.api.problems import MEDIA_TYPE, of_database_error, of_store_error, problem
+from rushes.api.problems import respond as respond_problem
 from rushes.api.published import Published
-from rushes.api.services import Services, services_of
+from rushes.api.services import Services
+from rushes.api.shelf import Flights
+from rushes.catalog.database import DatabaseUnavailable
 from rushes.errors import NotFound
-from rushes.storage.names import implied_headers
-from rushes.storage.store import IMMUTABLE, PRIVATE, ObjectMissing, Presign
+from rushes.storage.store import PRIVATE, ObjectMissing, OnDisk, StoreError
 
-router = APIRouter(tags=["origin"])
-
-_PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", re.ASCII)
-SIGNED_FOR = 300
-REDIRECT_AGE = 240
-"""Seconds: an address lives longer than any cache may show it, by the time that a player needs to follow it."""
-_MISSING = "public, max-age=1"
-"""Short: a segment asked for a moment too early must be there at the next look."""
-CORS = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "Accept-Ranges, Content-Length, Content-Range, Date, ETag, X-Request-Id",
-    "Cross-Origin-Resource-Policy": "cross-origin",
-    "Timing-Allow-Origin": "*",
-}
-PREFLIGHT = CORS | {
-    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
-    "Access-Control-Allow-Headers": "Range, If-Range, If-None-Match, "
-    "CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status",
-    "Access-Control-Max-Age": "86400",
-    "Allow": "GET, HEAD, OPTIONS",
-}
-_HARMLESS = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox"}
-"""Should something uploaded ever be shown as a page, it can do nothing."""
+_POINTERS = ("/master.m3u8", "/manifest.mpd")
+_ROUTES = {door: SimpleNamespace(path=path) for door, path in ROUTES.items()}
+_NEEDED = frozenset({b"range", b"if-range", b"if-none-match", b"accept-encoding", b"cookie", *cmcd.HEADERS})
+REFUSAL = problem("forbidden", 403, signed.REFUSED).model_dump_json(exclude_none=True).encode()
 
 
-def object_path(request: Request, path: str) -> str:
-    """The path below an asset as it may be part of a key. Raises ObjectMissing for whatever we would never store.
-
-    No key of ours needs percent-encoding, so an encoded slash or dot is a disguise, and two spellings of one object
-    would be two entries in a CDN.
-    """
-    raw = request.scope.get("raw_path") or b""
-    if b"%" in raw or len(path) > 400 or not all(_PART.fullmatch(part) for part in path.split("/")):
-        raise ObjectMissing("there is no such object")
-    return path
+class TokenRefused(Exception):
+    """Whatever is wrong with it, the answer is the same."""
 
 
-@router.get("/media/{asset}/{path:path}", response_class=Response, summary="Playlists and segments")
-@router.head("/media/{asset}/{path:path}", include_in_schema=False)
-async def media(request: Request, asset: str, path: str) -> Response:
-    return await _public(request, "media", asset, path)
+@dataclass(frozen=True)
+class Secrets:
+    preview: bytes
+    playback: tuple[bytes, ...]
 
 
-@router.get("/artifacts/{asset}/{path:path}", response_class=Response, summary="Poster, storyboard, transcript")
-@router.head("/artifacts/{asset}/{path:path}", include_in_schema=False)
-async def artifacts(request: Request, asset: str, path: str) -> Response:
-    return await _public(request, "artifacts", asset, path)
+class Origin:
+    """ASGI middleware. Passes on what is not for it."""
 
+    def __init__(
+        self,
+        app: ASGIApp,
+        services: Services,
+        published: Published,
+        secrets: Secrets,
+        players: PlayerMetrics,
+        plays: Plays,
+    ) -> None:
+        self._app = app
+        self._services, self._store, self._clock = services, services.store, services.clock
+        self._published, self._secrets, self._players, self._plays = published, secrets, players, plays
+        self._made = OnRequest(services.catalog, plays, services.settings.segment_wait)
+        self._flights = Flights(near=isinstance(services.store, OnDisk))
+        self._tags = services.settings.purge == "http"
+        self._objects = OriginStore(services.store, services.settings, services.clock, self._flights)
 
-@router.get("/preview/{token}/{path:path}", response_class=Response, summary="The same, private, under a token")
-@router.head("/preview/{token}/{path:path}", include_in_schema=False)
-async def private(request: Request, token: str, path: str) -> Response:
-    """`artifacts/...` of the asset, else its media; `master.m3u8` and `manifest.mpd` lead to the newest build."""
-    services = services_of(request)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        address = address_of(scope["path"], scope.get("raw_path") or b"") if scope["type"] == "http" else None
+        if address is None:
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = _ROUTES[address.door]
+        response = await self._answered(scope, address)
+        await response(scope, receive, send)
 
-    def load() -> Response:
-        asset, build = _previewed(request, services, token)
-        below = object_path(request, path)
+    async def _answered(self, scope: Scope, address: Address) -> Response | Instant | Lent:
+        method: str = scope["method"]
+        if method == "OPTIONS":
+            return Response(status_code=204, headers=PREFLIGHT)
+        if method not in ("GET", "HEAD"):
+            body = problem("method_not_allowed", 405, f"{method[:20]} is not possible here.")
+            return respond_problem(Request(scope), body, {"Allow": PREFLIGHT["Allow"]})
+        exchange = self._exchange(scope, address, method)
+        response = await self._tried(scope, exchange)
+        total = self._clock.monotonic() - exchange.started
+        response.raw_headers += EVERYWHERE
+        if self._tags and address.key and address.door != "preview":
+            response.raw_headers += tags(address.asset)
+        response.raw_headers += [
+            (b"server-timing", timing(exchange.looked, total, exchange.source)),
+            (b"cmsd-dynamic", cmsd.dynamic(total).encode()),
+        ]
+        return response
+
+    def _exchange(self, scope: Scope, address: Address, method: str) -> Exchange:
+        given = {name: value for name, value in scope["headers"] if name in _NEEDED}
+        query = scope.get("query_string") or b""
+        reports = [given[name] for name in cmcd.HEADERS if name in given]
+        if (reports or b"CMCD=" in query) and (report := cmcd.of_request(query, reports)):
+            self._players.heard(report)
+            scope.setdefault("state", {})["cmcd"] = report
+        texts = {name.decode(): value.decode("latin-1") for name, value in given.items()}
+        return Exchange(address, Wanted.of(method, texts), texts.get("cookie", ""), self._clock.monotonic())
+
+    async def _tried(self, scope: Scope, exchange: Exchange) -> Response | Instant | Lent:
+        try:
+            if exchange.address.door == "preview":
+                return await asyncio.to_thread(self._preview, exchange)
+            await self._admit(exchange)
+            return await self._on_request(exchange) or await self._objects.answer(exchange)
+        except TokenRefused:
+            headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(REFUSAL)).encode())]
+            body = b"" if exchange.wanted.method == "HEAD" else REFUSAL
+            return Instant(403, [*headers, (b"cache-control", b"no-store")], body)
+        except (ObjectMissing, NotFound):
+            missing = PRIVATE if exchange.address.door == "preview" else caching(MISSING, exchange.until, 0)
+            body404 = problem("not_found", 404, "There is nothing at this address, or it is not public.")
+            return respond_problem(Request(scope), body404, {"Cache-Control": missing})
+        except NotYet as error:
+            return respond_problem(Request(scope), problem(error.code, error.status, error.message), AGAIN)
+        except StoreError as error:
+            return of_store_error(Request(scope), error)
+        except DatabaseUnavailable as error:
+            return of_database_error(Request(scope), error)
+
+    async def _admit(self, exchange: Exchange) -> None:
+        """Whether the asset is public, and whoever asks may play it. Raises ObjectMissing, TokenRefused."""
+        address, now = exchange.address, self._clock.now()
+        if address.door == "signed":
+            exchange.until = signed.verify(self._secrets.playback, address.token, address.asset, now)
+            if exchange.until is None:
+                raise TokenRefused
+        if not address.key:
+            raise ObjectMissing("there is no such object")
+        seen = self._published.known(address.asset)
+        if seen is None:
+            seen = await self._flights.small(address.asset, partial(self._published.look, address.asset))
+        if seen.signed and exchange.until is None:
+            exchange.until = signed.admitted(self._secrets.playback, exchange.cookies, address.asset, now)
+            if exchange.until is None:
+                raise TokenRefused
+        exchange.looked = self._clock.monotonic() - exchange.started
+
+    async def _on_request(self, exchange: Exchange) -> Response | None:
+        """What is not in the store, but made for whoever asks. A pointer that is fetched is a playback."""
+        key = exchange.address.key
+        if not key.endswith(_POINTERS) and f"/{PREFIX}" not in key:
+            return None
+        folder, asset, below = key.split("/", 2)
+        if folder == "media" and below.startswith(PREFIX):
+            response = await self._made.answer(asset, below)
+            said = response.headers["Cache-Control"]
+            response.headers["Cache-Control"] = caching(said, exchange.until, self._clock.now())
+            return response
+        if folder == "media" and "/" not in below and exchange.wanted.method == "GET":
+            self._plays.notice(asset, "origin")
+        return None
+
+    def _preview(self, exchange: Exchange) -> Response:
+        """`artifacts/...` of the asset, else its media; `master.m3u8` and `manifest.mpd` lead to the newest build. Blocks."""
+        asset, build = self._previewed(exchange.address.token)
+        below = exchange.address.key.removeprefix(f"media/{asset}/")  # of protected assets, so that keys are found
+        if not is_below(below):
+            raise ObjectMissing("there is no such object")
         if below in ("master.m3u8", "manifest.mpd"):
             return Response(status_code=307, headers={"Location": f"b/{build}/{below}", "Cache-Control": PRIVATE})
         folder, rest = ("artifacts", below[10:]) if below.startswith("artifacts/") else ("media", below)
-        wanted = Wanted.of(request.method, request.headers)
-        return answer(services.store, f"{folder}/{asset}/{rest}", wanted, cache_control=PRIVATE)
+        response = answer(self._store, f"{folder}/{asset}/{rest}", exchange.wanted)
+        response.headers["Cache-Control"] = PRIVATE
+        return response
 
-    return await _answered(request, load, missing=PRIVATE)
-
-
-@router.options("/media/{asset}/{path:path}", include_in_schema=False)
-@router.options("/artifacts/{asset}/{path:path}", include_in_schema=False)
-@router.options("/preview/{token}/{path:path}", include_in_schema=False)
-async def preflight() -> Response:
-    return Response(status_code=204, headers=PREFLIGHT)
-
-
-async def _public(request: Request, folder: str, asset: str, path: str) -> Response:
-    services = services_of(request)
-    public: Published = request.app.state.published
-
-    def load() -> Response:
-        key = f"{folder}/{asset}/{object_path(request, path)}"
-        public.check(asset)
-        elsewhere = _redirect(services, key) if request.method == "GET" else None  # an address is signed for one method
-        return elsewhere or answer(services.store, key, Wanted.of(request.method, request.headers))
-
-    return await _answered(request, load, missing=_MISSING)
-
-
-def _redirect(services: Services, key: str) -> Response | None:
-    """To the store itself, for what never changes and is no text (its links lead to us). None where it is not wanted."""
-    headers, store = implied_headers(key), services.store
-    media = key.startswith("media/") and headers.cache_control == IMMUTABLE and headers.content_type not in TEXT
-    if services.settings.origin != "redirect" or not media or not isinstance(store, Presign):
-        return None
-    caching = f"public, max-age={REDIRECT_AGE}"
-    return Response(status_code=307, headers={"Location": store.presign(key, SIGNED_FOR), "Cache-Control": caching})
-
-
-def _previewed(request: Request, services: Services, token: str) -> tuple[str, int]:
-    """Asset and newest build of a valid token. Raises ObjectMissing, also for an asset deleted meanwhile."""
-    asset = preview.verify(request.app.state.preview_secret, token, services.clock.now())
-    if asset is None:
-        raise ObjectMissing("the token is not valid")
-    noun = services.catalog.asset(asset)
-    if not noun.state.has_build:
-        raise ObjectMissing("the asset has no build")
-    return asset, noun.build
-
-
-async def _answered(request: Request, load: Callable[[], Response], *, missing: str) -> Response:
-    try:
-        response = await asyncio.to_thread(load)
-    except (ObjectMissing, NotFound):
-        body = problem("not_found", 404, "There is nothing at this address, or it is not public.")
-        response = respond(request, body, {"Cache-Control": missing})
-    response.headers.update(CORS | _HARMLESS)
-    return response
+    def _previewed(self, token: str) -> tuple[str, int]:
+        """Asset and newest build of a valid token. Raises ObjectMissing, also for an asset deleted meanwhile."""
+        asset = preview.verify(self._secrets.preview, token, self._clock.now())
+        if asset is None:
+            raise ObjectMissing("the token is not valid")
+        noun = self._services.catalog.asset(asset)
+        if not noun.state.has_build:
+            raise ObjectMissing("the asset has no build")
+        return asset, noun.build

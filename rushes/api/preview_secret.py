@@ -18,7 +18,11 @@ def preview_secret(settings: Settings) -> bytes:
     """
     if settings.preview_secret:
         return settings.preview_secret.encode()
-    path = settings.data / NAME
+    return kept_secret(settings.data / NAME)
+
+
+def kept_secret(path: Path) -> bytes:
+    """The secret in a file, made now if there is none."""
     if not path.is_file():
         _make(path)
     return path.read_bytes()
@@ -27,7 +31,7 @@ def preview_secret(settings: Settings) -> bytes:
 def _make(path: Path) -> None:
     """Two processes may start at once: the first link wins, and nobody ever reads half a secret."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{NAME}.{os.getpid()}.{secrets.token_hex(4)}")
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_urlsafe(32))

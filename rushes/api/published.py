@@ -1,9 +1,13 @@
-"""Which assets are public: their pointer is there. Seen once, it is believed for a second."""
+"""Which assets are public: their pointer is there, and says whether playing takes a token. Seen once, it is believed for a
+second."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from rushes.clock import Clock
 from rushes.keys import is_id, pointer_key
+from rushes.packaging.pointer import is_signed
 from rushes.storage.store import ObjectMissing, ObjectStore
 
 BELIEVED = 1.0
@@ -11,6 +15,16 @@ BELIEVED = 1.0
 may show a pointer that was taken away for 2 s (its max-age); so a takedown is still true within that time."""
 MOST = 10_000
 """Assets remembered; then all are forgotten, which costs one look each."""
+HEAD = 2048
+"""Bytes of a pointer that are looked at: what it says of itself stands in its first lines."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the pointer of a public asset said."""
+
+    signed: bool
+    at: float
 
 
 class Published:
@@ -19,19 +33,27 @@ class Published:
     def __init__(self, store: ObjectStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._seen: dict[str, float] = {}
+        self._seen: dict[str, Seen] = {}
 
-    def check(self, asset: str) -> None:
-        """Raises ObjectMissing unless the asset is public. What is not public is never remembered."""
+    def known(self, asset: str) -> Seen | None:
+        """What was seen less than a second ago; never blocks."""
+        seen = self._seen.get(asset)
+        return seen if seen is not None and self._clock.monotonic() - seen.at < BELIEVED else None
+
+    def look(self, asset: str) -> Seen:
+        """Blocks. Raises ObjectMissing unless the asset is public. What is not public is never remembered."""
         if not is_id(asset):
             raise ObjectMissing("there is no such asset")
+        if (known := self.known(asset)) is not None:
+            return known
         now = self._clock.monotonic()
-        if now - self._seen.get(asset, now - 2 * BELIEVED) < BELIEVED:
-            return
-        self._store.head(pointer_key(asset, "master.m3u8"))
+        fetched = self._store.fetch(pointer_key(asset, "master.m3u8"), 0, HEAD)
+        with fetched.stream as stream:
+            text = stream.read(HEAD).decode("utf-8", "replace")
         if len(self._seen) >= MOST:
             self._seen.clear()
-        self._seen[asset] = now
+        seen = self._seen[asset] = Seen(is_signed(text), now)
+        return seen
 
     def forget(self, asset: str) -> None:
         """In this process, it is looked for at once."""

@@ -10,7 +10,7 @@ from fastapi import Request
 from rushes.api import preview
 from rushes.api.models import AssetView
 from rushes.api.services import services_of
-from rushes.api.views import Link, asset_view, in_directory, private_playback, under
+from rushes.api.views import Link, asset_view, in_directory, is_protected, private_playback, under
 from rushes.catalog.catalog import Catalog
 from rushes.errors import NotFound
 from rushes.model import Asset, StepView
@@ -60,11 +60,17 @@ def render(request: Request, record: Record) -> AssetView:
     base, asset = base_url(request), record.asset
     expires = preview.expiry(services_of(request).clock.now())
     token = preview.sign(request.app.state.preview_secret, asset.id, expires)
-    private = private_playback(asset, previews(base, token, asset.id), expires)
+    private = private_playback(asset, previews(base, token, asset.id, protected=is_protected(asset)), expires)
     return asset_view(asset, record.steps, record.cost, under(base), private)
 
 
-def previews(base: str, token: str, asset: str) -> Link:
-    """Keys of an asset to addresses of its private preview."""
+def previews(base: str, token: str, asset: str, *, protected: bool = False) -> Link:
+    """Keys of an asset to addresses of its private preview. Those of a protected one have the whole key in them: its playlists
+    say where its keys are by how many levels up they are."""
     below = in_directory(asset)
-    return lambda key: f"{base}/preview/{token}/{below(key)}"
+
+    def link(key: str) -> str:
+        whole = protected and not key.startswith("artifacts/")
+        return f"{base}/preview/{token}/{key if whole else below(key)}"
+
+    return link

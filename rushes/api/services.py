@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from rushes.catalog.catalog import Catalog
 from rushes.clock import Clock
 from rushes.errors import Refused
+from rushes.media_keys import KeyServer
 from rushes.options import Clip, Mark, Options
 from rushes.settings import Settings
 from rushes.storage.store import ObjectStore
@@ -35,6 +36,8 @@ class Services:
     clock: Clock
     end_upload: Callable[[str, str], Awaitable[None]] = _nobody
     """Ends an unfinished upload: (tenant, upload)."""
+    keys: KeyServer | None = None
+    """Gives the keys of protected media; None: there are none."""
     options: Callable[[str, Clip | None, Mark | None], Options] = _no_options
     """What is asked for of an asset, with the tenant's pictures. Blocks; raises Refused."""
 

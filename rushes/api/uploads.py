@@ -130,6 +130,7 @@ def _owned(catalog: Catalog, tenant: str, ticket: str) -> Ticket:
 def _ticket(services: Services, tenant: str, wanted: UploadAddress, quotas: Quotas) -> Ticket:
     now = services.clock.now()
     quotas.check_names(tenant, services.settings, profile=wanted.profile or "", policy=wanted.policy or "")
+    options = services.options(tenant, wanted.clip, wanted.watermark)
     return Ticket(
         id=new_id(now),
         tenant=tenant,
@@ -145,7 +146,7 @@ def _ticket(services: Services, tenant: str, wanted: UploadAddress, quotas: Quot
         metadata={one_line(key, 64): one_line(value, 1024) for key, value in wanted.metadata.items()},
         profile=wanted.profile or "",
         policy=wanted.policy or "",
-        options=services.options(tenant, wanted.clip, wanted.watermark),
+        options=options.model_copy(update={"playback": wanted.playback}),
         created_at=now,
         expires_at=now + wanted.expires_in,
     )

@@ -9,6 +9,9 @@ from rushes.api.models import (
     AnalysisView,
     AssetView,
     EncodeView,
+    LazyRungView,
+    LazyView,
+    LintView,
     OptionsView,
     Playback,
     PrivatePlayback,
@@ -19,15 +22,19 @@ from rushes.api.models import (
     TranscriptView,
 )
 from rushes.clock import rfc3339
+from rushes.engine.lazy import is_lazy
+from rushes.engine.lazy import state as lazy_state
+from rushes.engine.outcome import shown_encode
 from rushes.engine.rounds import round_of
 from rushes.facts import SourceFacts, SourceRef
-from rushes.keys import build_prefix, pointer_key
-from rushes.model import AnalysisResult, Asset, Encode, StepView, Track
+from rushes.keys import build_prefix, licence_path, pointer_key
+from rushes.model import AnalysisResult, Asset, Encode, StepView
 from rushes.options import Options
 from rushes.packaging.bitrate import target_duration, track_average, track_peak
 from rushes.packaging.playlist import playlist_name
 from rushes.plan import Receipt
 from rushes.states import StepState
+from rushes.tracks import Track, has_dash
 
 Link = Callable[[str], str]
 """The address of an object, by its key."""
@@ -77,12 +84,14 @@ def asset_view(
             "early": asset.early.model_dump() if asset.early and asset.facts is None else None,
             "source": source_view(asset.source, asset.facts) if asset.source else None,
             "options": options_view(asset.options),
+            "lazy": lazy_view(asset, found),
             "encodes": tuple(encode_view(encode, found) for encode in asset.encodes),
             "playback": playback(asset, public, private),
             "analysis": analysis_view(asset.analysis),
             "renditions": renditions(asset.tracks, asset.analysis),
             "tracks": tuple(track_view(asset, track, public) for track in asset.tracks),
             "transcript": transcript(asset, public),
+            "lint": lint_view(asset, public),
             "steps": tuple(step_json(step) for step in found),
             "cost": {**cost, "by_kind": cpu_by_kind(found)},
         }
@@ -92,13 +101,30 @@ def asset_view(
 def options_view(options: Options) -> OptionsView:
     mark = options.watermark
     shown = mark.model_dump(exclude={"key", "width", "height"}) if mark else None
-    return OptionsView.model_validate({"clip": options.clip, "watermark": shown})
+    return OptionsView.model_validate({"clip": options.clip, "watermark": shown, "playback": options.playback})
+
+
+def lazy_view(asset: Asset, steps: Sequence[StepView]) -> LazyView:
+    """Of the encode that plays."""
+    number, demand = shown_encode(asset), asset.demand
+    wanted = demand.requested_at if demand.encode == number else None
+    states = {step.key: step.state for step in steps if round_of(step.key) == number}
+    return LazyView(
+        state=lazy_state(asset.lazy, states, wanted=wanted is not None),
+        missing=tuple(
+            LazyRungView(name=rung.name, codec=rung.codec, short_side=min(rung.width, rung.height))
+            for rung in asset.lazy
+        ),
+        plays=demand.plays,
+        requested_at=moment(wanted),
+        by=demand.by or None,
+    )
 
 
 def encode_view(encode: Encode, steps: Sequence[StepView]) -> EncodeView:
     """Its state is that of its steps: done once the last of them is, and before that, where its build is not the asset's yet,
     cancelled as soon as one is, failed with one that it cannot do without."""
-    own = [step for step in steps if round_of(step.key) == encode.number]
+    own = [step for step in steps if round_of(step.key) == encode.number and not is_lazy(step.key)]
     states = {step.state for step in own}
     if not encode.build and any(step.required and step.state is StepState.FAILED for step in own):
         state = "failed"
@@ -174,22 +200,37 @@ def playback(asset: Asset, public: Link | None, private: PrivatePlayback | None)
         return Playback(private=private)
     return Playback(
         hls=public(pointer_key(asset.id, "master.m3u8")),
-        dash=None if asset.published_build == asset.growing else public(pointer_key(asset.id, "manifest.mpd")),
+        dash=public(pointer_key(asset.id, "manifest.mpd")) if is_in_dash(asset, asset.published_build) else None,
+        clearkey=public(licence_path(asset.id)) if is_protected(asset) else None,
         mp4=public(asset.download.key) if asset.download else None,
         poster=public(asset.poster.key) if asset.poster else None,
+        thumbhash=asset.poster.thumbhash if asset.poster else None,
         storyboard=public(asset.storyboard.vtt_key) if asset.storyboard else None,
+        private=private,
     )
 
 
+def is_protected(asset: Asset) -> bool:
+    return any(track.protection for track in asset.tracks)
+
+
+def is_in_dash(asset: Asset, build: int) -> bool:
+    """Not while a first look grows, and not what is encrypted for HLS alone."""
+    return build != asset.growing and has_dash(asset.tracks)
+
+
 def private_playback(asset: Asset, link: Link, expires: int) -> PrivatePlayback | None:
-    """For an asset that plays but is not public. `link` puts a preview token into the address."""
-    if asset.publication.is_public or not asset.state.has_build:
+    """For an asset that plays, but not for everybody. `link` puts a preview token into the address."""
+    is_open = asset.publication.is_public and asset.options.playback == "public"
+    if is_open or not asset.state.has_build:
         return None
     build = build_prefix(asset.id, asset.build)
     return PrivatePlayback(
         hls=link(f"{build}master.m3u8"),
-        dash=None if asset.build == asset.growing else link(f"{build}manifest.mpd"),
+        dash=link(f"{build}manifest.mpd") if is_in_dash(asset, asset.build) else None,
+        clearkey=link(licence_path(asset.id)) if is_protected(asset) else None,
         poster=link(asset.poster.key) if asset.poster else None,
+        thumbhash=asset.poster.thumbhash if asset.poster else None,
         storyboard=link(asset.storyboard.vtt_key) if asset.storyboard else None,
         expires=rfc3339(expires),
     )
@@ -225,7 +266,8 @@ def _vmaf(track: Track, receipt: Receipt | None) -> float | None:
 
 
 def track_view(asset: Asset, track: Track, public: Link | None) -> TrackView:
-    kind = {"video": "main", "text": "captions", "audio": "main" if track.default else "alternate"}[track.kind]
+    kinds = {"video": "main", "text": "captions", "image": "storyboard"}
+    kind = kinds.get(track.kind) or ("main" if track.default else "alternate")
     return TrackView(
         type=track.kind,
         name=track.name,
@@ -237,6 +279,14 @@ def track_view(asset: Asset, track: Track, public: Link | None) -> TrackView:
         loudness=track.loudness,
         url=public(f"{build_prefix(asset.id, asset.build)}{playlist_name(track)}") if public else None,
     )
+
+
+def lint_view(asset: Asset, public: Link | None) -> LintView | None:
+    found = asset.lint
+    if found is None:
+        return None
+    fields = found.model_dump(include={"build", "checked", "musts", "shoulds"})
+    return LintView(**fields, passed=found.passed, url=public(found.certificate) if public else None)
 
 
 def transcript(asset: Asset, public: Link | None) -> TranscriptView | None:

@@ -57,7 +57,7 @@ def admit(services: Services, caller: Caller, creation: Creation) -> Admitted:
 
 
 def with_options(services: Services, caller: Caller, asset: Asset) -> Asset:
-    """The asset with what its metadata asks for: profile, clip, watermark. By a one-time address only a clip, and that
+    """The asset with what its metadata asks for: profile, clip, watermark, playback. By a one-time address only a clip, and that
     only where the address has none: the rest is for the app's server to say. Raises Refused. Blocks."""
     if caller.ticket is not None:
         fixed = caller.ticket.options

@@ -35,7 +35,7 @@ from rushes.ingest.store import UploadMissing
 from rushes.keys import is_id, new_id
 from rushes.model import Asset
 from rushes.noun import Noun, Reason
-from rushes.options import Clip, Mark
+from rushes.options import Asked, Clip, Mark, Playback
 from rushes.states import AssetState
 from rushes.storage.bucket import Bucket, Part
 from rushes.storage.store import Headers, ObjectMissing
@@ -70,6 +70,11 @@ class Wanted(Noun):
     profile: str = ""
     clip: Clip | None = None
     watermark: Mark | None = None
+    playback: Playback = "public"
+
+    @property
+    def asked(self) -> Asked:
+        return Asked(clip=self.clip, watermark=self.watermark, playback=self.playback)
 
 
 @dataclass(frozen=True)
@@ -220,7 +225,7 @@ class Direct:
             created_at=now,
             profile=wanted.profile or settings.profile,
             policy=settings.policy,
-            options=services.watermarks.resolve(tenant, wanted.clip, wanted.watermark),
+            options=services.watermarks.options(tenant, wanted.asked),
         )
         upload = Upload(
             id=new_id(now), asset=asset.id, tenant=tenant, kind="direct", length=wanted.length,

@@ -23,7 +23,7 @@ from rushes.ingest.watermarks import Watermarks
 from rushes.keys import new_id
 from rushes.model import Asset, StepSpec
 from rushes.noun import Noun
-from rushes.options import Clip, Mark
+from rushes.options import Asked, Clip, Mark, Playback
 from rushes.quotas import Quotas
 from rushes.settings import Settings
 from rushes.text import one_line
@@ -58,6 +58,11 @@ class Wanted(Noun):
     policy: str = ""
     clip: Clip | None = None
     watermark: Mark | None = None
+    playback: Playback = "public"
+
+    @property
+    def asked(self) -> Asked:
+        return Asked(clip=self.clip, watermark=self.watermark, playback=self.playback)
 
 
 class Pulls:
@@ -119,7 +124,7 @@ class Pulls:
             created_at=now,
             profile=wanted.profile or self._settings.profile,
             policy=wanted.policy or self._settings.policy,
-            options=self._watermarks.resolve(tenant, wanted.clip, wanted.watermark),
+            options=self._watermarks.options(tenant, wanted.asked),
         )
         upload = Upload(
             id=new_id(now),
@@ -141,6 +146,7 @@ asked for beyond the profile."""
 
 def _asked_for(wanted: Wanted, url: HttpUrl) -> str:
     options = [one.model_dump_json() for one in (wanted.clip, wanted.watermark) if one is not None]
+    options += [wanted.playback] if wanted.playback != "public" else []
     return _digest(" ".join([str(url), *options]))
 
 

@@ -96,7 +96,8 @@ class Watermarks:
 
     def options(self, tenant: str, wanted: Asked) -> Options:
         """The same of all that was asked for."""
-        return self.resolve(tenant, wanted.clip, wanted.watermark)
+        found = self.resolve(tenant, wanted.clip, wanted.watermark)
+        return found.model_copy(update={"playback": wanted.playback})
 
 
 def _place(tenant: str, name: str) -> str:

@@ -25,14 +25,17 @@ from rushes.clock import ManualClock
 from rushes.engine.outcome import Outcome
 from rushes.facts import SourceRef
 from rushes.keys import new_id, pointer_key
-from rushes.model import Asset, Segment, Track
+from rushes.media_keys import DerivedKeys
+from rushes.model import Asset
 from rushes.settings import Settings
 from rushes.states import AssetState, Publication
 from rushes.storage.local import LocalStore
 from rushes.storage.store import IMMUTABLE, POINTER, Headers, ObjectStore
 from rushes.storage.types import content_type
+from rushes.tracks import Segment, Track
 
 ANN, BOB = "0123456789abcdef-ann", "0123456789abcdef-bob"
+KEYS_SECRET = b"what the keys of the tests are made of"
 
 
 class House:
@@ -46,7 +49,7 @@ class House:
         self.rows = Store(self.database, self.clock, deliver=True)
         self.catalog = Catalog(self.rows)
         self.store = store or LocalStore(root / "objects")
-        self.services = Services(self.settings, self.catalog, self.store, self.clock)
+        self.services = Services(self.settings, self.catalog, self.store, self.clock, keys=DerivedKeys(KEYS_SECRET))
         self.app: FastAPI = create_app(self.services)
 
     def client(self, key: str | None = None, **options: Any) -> httpx.AsyncClient:

@@ -134,6 +134,8 @@ async def test_deleting_takes_it_down_before_the_answer(house) -> None:
         assert (await client.get(address)).status_code == 200
         got = await client.delete(f"/v1/assets/{asset.id}")
         assert (got.status_code, got.json()["state"], got.json()["playback"]["hls"]) == (200, "deleted", None)
+        assert got.json()["purge"][:1] == [address]
+        assert got.json()["purge"][2:] == [f"/media/{asset.id}/*", f"/artifacts/{asset.id}/*"]
         # Then nothing of it is served, although no worker has run
         for path in (
             address,
@@ -212,7 +214,7 @@ async def test_openapi_tells_of_the_asset_and_of_problems(house) -> None:
     assert "application/problem+json" in asset["4XX"]["content"]
     assert spec["components"]["schemas"]["AssetView"]["properties"].keys() >= SURFACE
     assert pointer_key("{asset}", "x").rsplit("/", 1)[0] + "/{path}" == "media/{asset}/{path}"
-    assert "/media/{asset}/{path}" in spec["paths"]
+    assert spec["paths"].keys() >= {"/media/{asset}/{path}", "/signed/{token}/media/{asset}/{path}"}
 
 
 async def test_a_moderator_decides_over_the_policy(house) -> None:

@@ -222,3 +222,12 @@ async def test_lists_are_pages(house) -> None:
     assert [found["id"] for found in first["items"] + rest["items"]] == made[::-1]
     assert rest["next"] is None
     assert {found["url"] for found in first["items"]} == {None}
+
+
+async def test_an_address_may_make_assets_that_take_a_token(house: Any) -> None:
+    async with house.client() as client:
+        made = await client.post("/v1/uploads", json={"playback": "signed"})
+        plain = await client.post("/v1/uploads", json={})
+        wrong = await client.post("/v1/uploads", json={"playback": "private"})
+    assert (made.json()["options"]["playback"], plain.json()["options"]["playback"]) == ("signed", "public")
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "bad_playback")

@@ -63,7 +63,9 @@ async def test_pointers_live_shortly_builds_for_ever(house, asset: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["master.m3u8", "t/recipe/1/720p/00001.m4s"])
-async def test_304_until_the_bytes_change(house, asset: str, path: str) -> None:
+async def test_304_until_the_bytes_change(make_house, path: str) -> None:
+    house = make_house(origin_cache=0)  # what is kept in memory is known not to change
+    asset = house.built(Publication.PUBLISHED).id
     address = f"/media/{asset}/{path}"
     async with house.client() as client:
         first = await client.get(address)
@@ -83,7 +85,7 @@ async def test_head_is_get_without_the_body(house, asset: str) -> None:
         for path in (segment(asset), f"/media/{asset}/master.m3u8"):
             got, head = await client.get(path, headers=PLAIN), await client.head(path, headers=PLAIN)
             assert head.content == b""
-            same = set(got.headers) - {"x-request-id"}
+            same = set(got.headers) - {"x-request-id", "server-timing"}
             assert {name: head.headers[name] for name in same} == {name: got.headers[name] for name in same}
 
 
@@ -121,13 +123,11 @@ async def test_a_range_that_cannot_be_met(house, asset: str) -> None:
     assert got.headers["access-control-allow-origin"] == "*"
 
 
-async def test_several_ranges_and_outdated_ones_give_the_whole(house, asset: str) -> None:
+async def test_an_outdated_range_gives_the_whole(house, asset: str) -> None:
     async with house.client() as client:
-        several = await client.get(segment(asset), headers={"Range": "bytes=0-1,5-6"})
         outdated = await client.get(segment(asset), headers={"Range": "bytes=0-1", "If-Range": '"older"'})
         current = await client.get(segment(asset), headers={"Range": "bytes=0-1", "If-Range": outdated.headers["etag"]})
-    assert several.status_code == outdated.status_code == 200
-    assert several.content == outdated.content == SEGMENT
+    assert (outdated.status_code, outdated.content) == (200, SEGMENT)
     assert current.content == SEGMENT[:2]
 
 
@@ -271,10 +271,10 @@ async def test_only_reading_is_possible(house, asset: str) -> None:
 async def test_a_store_that_fails_is_a_503_and_not_cached(house, asset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from rushes.storage.store import StoreError
 
-    def fail(key: str) -> None:
+    def fail(key: str, start: int = 0, stop: int | None = None) -> None:
         raise StoreError("disk is on fire")
 
-    monkeypatch.setattr(house.store, "head", fail)
+    monkeypatch.setattr(house.store, "fetch", fail)
     async with house.client() as client:
         got = await client.get(segment(asset))
     assert (got.status_code, got.json()["code"]) == (503, "storage_unavailable")

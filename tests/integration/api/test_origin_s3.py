@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Iterator
 
@@ -11,7 +12,7 @@ import pytest
 from rushes.keys import pointer_key
 from rushes.states import Publication
 from rushes.storage.open import open_store
-from rushes.storage.store import IMMUTABLE
+from rushes.storage.store import IMMUTABLE, POINTER
 from tests.services.faulty import Proxy, faulty
 from tests.services.swift import Swift
 
@@ -44,7 +45,8 @@ def segment(asset: str) -> str:
     return f"/media/{asset}/t/recipe/1/720p/00001.m4s"
 
 
-async def test_a_segment_costs_one_request_and_one_look_a_second(far, proxy: Proxy) -> None:
+async def test_a_segment_that_is_not_kept_costs_one_request_and_one_look_a_second(make_far, proxy: Proxy) -> None:
+    far = make_far(origin_cache=0)
     asset = far.built(Publication.PUBLISHED).id
     async with far.client() as client:
         first = await client.get(segment(asset))
@@ -57,7 +59,32 @@ async def test_a_segment_costs_one_request_and_one_look_a_second(far, proxy: Pro
         del proxy.requests[:]
         far.clock.advance(1)
         await client.get(segment(asset))
-        assert [line.split()[0] for line in proxy.requests] == ["HEAD", "GET"]
+        assert [line.split()[0] for line in proxy.requests] == ["GET", "GET"]  # the pointer's first bytes, the segment
+
+
+async def test_a_thousand_players_of_a_segment_cost_one_request(far, proxy: Proxy) -> None:
+    asset = far.built(Publication.PUBLISHED).id
+    async with far.client() as client:
+        answers = await asyncio.gather(*(client.get(segment(asset)) for _ in range(50)))
+        part = await client.get(segment(asset), headers={"Range": "bytes=7-9"})
+    assert all(got.content == SEGMENT for got in answers)
+    assert part.content == SEGMENT[7:10]
+    # One look at the pointer, one request for the segment
+    assert [line.split()[0] for line in proxy.requests if line.startswith("GET")] == ["GET", "GET"]
+
+
+async def test_an_address_that_took_a_token_is_nobody_elses(make_far) -> None:
+    far = make_far(origin="redirect")
+    asset = far.built(Publication.PUBLISHED).id
+    far.put(pointer_key(asset, "master.m3u8"), b"#EXTM3U\n# rushes build=1 playback=signed\n", POINTER)
+    async with far.client() as client:
+        assert (await client.get(segment(asset))).status_code == 403
+        token = (await client.post(f"/v1/assets/{asset}/tokens", json={"expires_in": 100})).json()["token"]
+        got = await client.get(f"/signed/{token}{segment(asset)}?CMCD=bs")
+    assert (got.status_code, got.headers["cache-control"]) == (307, "private, max-age=100")
+    assert 0 < int(httpx.URL(got.headers["location"]).params["X-Amz-Expires"]) <= 100
+    assert token not in got.headers["location"]
+    assert "CMCD" not in got.headers["location"]
 
 
 def bounds(value: str | None) -> tuple[int, int | None]:

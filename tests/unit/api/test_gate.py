@@ -7,6 +7,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
 from rushes.api.gate import Gate, asset_in, request_id, secure
+from rushes.api.signed import sign
 from rushes.clock import ManualClock
 from rushes.keys import new_id
 
@@ -136,3 +137,16 @@ async def test_the_access_log_names_the_asset_and_hides_tokens(caplog: pytest.Lo
     assert "\n" not in first.getMessage()
     assert "secret" not in second.getMessage() + str(vars(second)["path"])
     assert second.getMessage().startswith("GET /preview/***/b/1/master.m3u8 200 ")
+
+
+@pytest.mark.parametrize(
+    "path", ["//signed/{}/media/x", "/v1/playback/{}", "/media/a/../signed/{}", "/x-{}/y", "/x.{}"]
+)
+async def test_a_token_astray_is_not_in_the_log(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    token = sign(b"a secret of these tests", ASSET, 1_750_000_060)
+    with caplog.at_level(logging.INFO, "rushes.access"):
+        await pass_through(fine, path.format(token))
+    (line,) = caplog.records
+    said = str(vars(line)["path"])
+    assert token not in line.getMessage() + said
+    assert "***" in said

@@ -1,5 +1,5 @@
-from rushes.api.takedown import hide
 from rushes.keys import new_id, pointer_key, tombstone_key
+from rushes.packaging.takedown import hide
 from rushes.storage.memory import MemoryStore
 
 ID = new_id(1_750_000_000.0, 5)

@@ -23,19 +23,20 @@ from rushes.model import (
     DownloadResult,
     Encode,
     ImageArtifact,
-    Segment,
     StepView,
     StoryboardResult,
-    Track,
     TranscriptResult,
 )
 from rushes.noun import Reason
 from rushes.options import Clip, Options, Watermark
 from rushes.plan import Grid, Ladder, Plan, Receipt, Rung
 from rushes.states import AssetState, Pool, Publication, StepKind, StepState
+from rushes.tracks import Protection, Segment, Track
 
 ID = new_id(1_750_000_000.0, 5)
-IMAGE = ImageArtifact(key=f"artifacts/{ID}/p/1/poster.jpg", width=640, height=360)
+IMAGE = ImageArtifact(
+    key=f"artifacts/{ID}/p/1/poster.jpg", width=640, height=360, thumbhash="1QcSHQRnh493V4dIh4eXh1h4kJUI"
+)
 VIDEO = VideoFacts(
     index=0, codec="hevc", width=1920, height=1080, rotation=90, fps=Fraction(30000, 1001), hdr="hlg", bit_depth=10
 )
@@ -102,8 +103,10 @@ def test_a_published_asset_has_public_addresses() -> None:
     assert got["playback"] == {
         "hls": f"https://v.example/media/{ID}/master.m3u8",
         "dash": f"https://v.example/media/{ID}/manifest.mpd",
+        "clearkey": None,
         "mp4": None,
         "poster": f"https://v.example/artifacts/{ID}/p/1/poster.jpg",
+        "thumbhash": "1QcSHQRnh493V4dIh4eXh1h4kJUI",
         "storyboard": f"https://v.example/artifacts/{ID}/s/1/storyboard.vtt",
         "preview": None,
         "private": None,
@@ -141,6 +144,13 @@ def test_renditions_have_measured_rates() -> None:
         "name": "720p", "codec": "avc1.64001f", "width": 1280, "height": 720, "fps": 29.97,
         "bitrate": 4000, "peak_bitrate": 6000, "segments": 2, "vmaf": None, "hdr": None,
     }  # fmt: skip
+
+
+def test_the_storyboards_sheets_are_a_track() -> None:
+    sheets = video("storyboard").model_copy(update={"kind": "image", "codecs": "jpeg", "tiles": (5, 5)})
+    (track,) = as_json(published(tracks=(sheets,)))["tracks"]
+    assert (track["type"], track["kind"], track["codec"]) == ("image", "storyboard", "jpeg")
+    assert track["url"] == f"https://v.example/media/{ID}/b/3/storyboard.m3u8"
 
 
 def test_tracks_say_what_they_are() -> None:
@@ -183,6 +193,7 @@ def test_the_private_preview_is_there_while_it_plays_but_is_not_public() -> None
     assert private.expires == "2025-06-15T16:06:40.000Z"
     assert asset_view(held, [], {}, under(""), private).playback.private == private
     assert private_playback(published(), link, 0) is None
+    assert private_playback(published(options=Options(playback="signed")), link, 0) is not None
     assert private_playback(published(state=AssetState.INGESTED, publication=Publication.PRIVATE), link, 0) is None
 
 
@@ -214,6 +225,7 @@ def test_options_are_shown_without_where_the_picture_lies() -> None:
     assert got["options"] == {
         "clip": {"start": 1.5, "end": None},
         "watermark": {"name": "logo", "position": "top", "size": 0.2, "opacity": 1.0, "margin": 0.03},
+        "playback": "public",
     }
     assert "watermarks/" not in str(got)
 
@@ -276,3 +288,13 @@ def test_the_file_to_download_is_public_with_its_asset() -> None:
     file = DownloadResult(key=f"artifacts/{ID}/d/1/video.mp4", size=9, width=2, height=2, tracks=("720p",))
     assert as_json(published(download=file))["playback"]["mp4"] == f"https://v.example/artifacts/{ID}/d/1/video.mp4"
     assert as_json(published(download=file, publication=Publication.HELD))["playback"]["mp4"] is None
+
+
+@pytest.mark.parametrize("scheme", ["cbcs", "aes-128"])
+def test_of_protected_media_it_says_where_keys_are(scheme: Any) -> None:
+    said = Protection(scheme=scheme, kid="0" * 32, iv="0" * 32)
+    sealed = tuple(track.model_copy(update={"protection": said}) for track in published().tracks)
+    assert sealed
+    playback = as_json(published(tracks=sealed))["playback"]
+    assert playback["clearkey"] == f"https://v.example/keys/{ID}/clearkey"
+    assert (playback["dash"] is not None) == (scheme == "cbcs")

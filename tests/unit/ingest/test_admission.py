@@ -105,7 +105,7 @@ FIXED = Clip(start=1.0, end=2.0)
 @pytest.mark.parametrize(("fixed", "expected"), [(None, Clip(start=3.0)), (FIXED, FIXED)])
 def test_by_a_one_time_address_only_a_clip_is_asked_for(fixed: Clip | None, expected: Clip) -> None:
     ticket = Ticket(id="n", tenant="acme", secret="s", created_at=NOW, expires_at=NOW + 60, options=Options(clip=fixed))
-    said = {"clip_start": "3", "profile": "mine", "watermark": "no such thing, really"}
+    said = {"clip_start": "3", "profile": "mine", "playback": "signed", "watermark": "no such thing, really"}
     asset = Asset(id="a", tenant="acme", created_at=NOW, profile="fast", metadata=said)
     services = Services(  # type: ignore[call-arg] # fakes
         catalog=None,
