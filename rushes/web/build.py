@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parent
 OLDEST_NODE = 20
 STAMP = "stamp.txt"
 ENTRY = "index.html"
+SIZES = "sizes.tsv"
+"""Page and the bytes of its script, gzipped."""
 INPUTS = ("bundle.mjs", "package-lock.json")
 
 
@@ -132,6 +134,8 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stderr.write("The pages are built.\n" if built else "The pages are up to date.\n")
+    for row in (ROOT / "dist" / SIZES).read_text().splitlines():
+        sys.stderr.write("{}: {} bytes of script, gzipped, without the player library\n".format(*row.split("\t")))
     return 0
 
 

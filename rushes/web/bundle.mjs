@@ -6,7 +6,8 @@ import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
-const PAGES = { upload: "index", watch: "watch", ops: "ops", missing: "missing" }; // source -> page
+const PAGES = { upload: "index", watch: "watch", embed: "embed", ops: "ops", missing: "missing" }; // source -> page
+const BARE = new Set(["embed"]); // pages without our header, with a style sheet of their own
 const PUBLIC_PATH = "/assets-static/";
 const COMPRESSIBLE = /\.(js|css|html|svg|txt)$/;
 
@@ -18,7 +19,7 @@ const staticTarget = join(target, "static");
 async function bundle() {
   const scripts = Object.keys(PAGES).filter((page) => page !== "missing").map((page) => source(`${page}.ts`));
   const result = await build({
-    entryPoints: [...scripts, source("style.css")],
+    entryPoints: [...scripts, source("style.css"), ...[...BARE].map((page) => source(`${page}.css`))],
     outdir: staticTarget,
     entryNames: "[name]-[hash]",
     chunkNames: "chunk-[hash]",
@@ -50,7 +51,7 @@ async function copyIcon() {
 }
 
 async function writePages(addresses) {
-  const layout = await readFile(source("layout.html"), "utf8");
+  const [layout, bare] = await Promise.all(["layout.html", "bare.html"].map((name) => readFile(source(name), "utf8")));
   for (const [page, name] of Object.entries(PAGES)) {
     const main = await readFile(source(`${page}.html`), "utf8");
     const title = /<!-- title: (.*?) -->\n/.exec(main);
@@ -58,11 +59,11 @@ async function writePages(addresses) {
     const values = {
       title: title[1],
       main: main.replace(title[0], "").trimEnd(),
-      style: addresses["style.css"],
+      style: addresses[BARE.has(page) ? `${page}.css` : "style.css"],
       icon: addresses.icon,
       script: script ? `<script type="module" src="${script}"></script>` : "",
     };
-    await writeFile(join(target, `${name}.html`), layout.replace(/{{(\w+)}}/g, (_, field) => values[field]));
+    await writeFile(join(target, `${name}.html`), (BARE.has(page) ? bare : layout).replace(/{{(\w+)}}/g, (_, field) => values[field]));
   }
 }
 
@@ -84,6 +85,25 @@ async function writeLicences(metafile) {
   await writeFile(join(staticTarget, "licences.txt"), texts.join(`\n${"-".repeat(78)}\n\n`));
 }
 
+// What a visitor of each page loads, gzipped, in bytes: with what its script imports, without what it loads later.
+async function writeSizes(metafile) {
+  const packed = async (path) => gzipSync(await readFile(join(root, path)), { level: 9 }).length;
+  const lines = [];
+  for (const [path, { entryPoint }] of Object.entries(metafile.outputs)) {
+    if (!entryPoint?.endsWith(".ts")) continue;
+    const files = new Set();
+    const add = (one) => {
+      if (files.has(one)) return;
+      files.add(one);
+      metafile.outputs[one].imports.filter(({ kind }) => kind === "import-statement").forEach((found) => add(found.path));
+    };
+    add(path);
+    const sizes = await Promise.all([...files].map(packed));
+    lines.push(`${basename(entryPoint, ".ts")} ${sizes.reduce((sum, size) => sum + size, 0)}\n`);
+  }
+  await writeFile(join(target, "sizes.tsv"), lines.join("").replaceAll(" ", "\t"));
+}
+
 async function compress(folder) {
   for (const name of await readdir(folder)) {
     if (!COMPRESSIBLE.test(name)) continue;
@@ -98,5 +118,6 @@ await mkdir(staticTarget, { recursive: true });
 const metafile = await bundle();
 await writePages({ ...entries(metafile), icon: await copyIcon() });
 await writeLicences(metafile);
+await writeSizes(metafile);
 await compress(target);
 await compress(staticTarget);

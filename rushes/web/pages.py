@@ -1,6 +1,7 @@
-"""The pages that people look at: `/`, `/watch/{asset}`, `/ops`, and the bundled files they load.
+"""The pages that people look at: `/`, `/watch/{asset}`, `/embed/{asset}`, `/ops`, and the bundled files they load.
 
-They are built by `python -m rushes.web.build`. A page knows nothing of an asset: its script asks the API.
+They are built by `python -m rushes.web.build`. A page knows nothing of an asset: its script asks the API. Only the head of a
+published video's pages says what it is, for those that read no script.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Request, Response
 
 from rushes.keys import is_id
+from rushes.web.head import Card, with_card
 
 STATIC = "/assets-static"
 TYPES = {
@@ -31,6 +33,11 @@ SUFFIXES = {"br": ".br", "gzip": ".gz", "identity": ""}
 _NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.(js|css|svg|txt)", re.ASCII)
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _CHECKED = "no-cache"
+_BUNDLED = {
+    "Cache-Control": _IMMUTABLE,
+    "X-Content-Type-Options": "nosniff",
+    "Access-Control-Allow-Origin": "*",  # a frame in a sandbox has no origin, so our own script is a stranger's to it
+}
 _UNBUILT = (
     "<!doctype html><html lang=en><meta charset=utf-8><title>rushes</title>"
     "<p>The pages are not built yet. Run <code>python -m rushes.web.build</code> and load this page again."
@@ -56,11 +63,19 @@ def dist() -> Traversable:
     return files("rushes.web") / "dist"
 
 
-def policy(origins: Sequence[str] = ()) -> str:
+CardOf = Callable[[Request, str], Card | None]
+"""What is known of a published asset; blocks. None for every other."""
+
+
+def _no_card(request: Request, asset: str) -> Card | None:
+    return None
+
+
+def policy(origins: Sequence[str] = (), ancestors: str = "'self'") -> str:
     """The Content-Security-Policy of every page (W3C CSP Level 3): own scripts only, and no markup from strings.
 
-    `origins` are those that media may come from besides our own, such as a CDN. `blob:` is what Media Source
-    Extensions give a video element, `data:` an empty text track of hls.js.
+    `origins` are those that media may come from besides our own, such as a CDN; `ancestors` the pages that may show this
+    one in a frame. `blob:` is what Media Source Extensions give a video element, `data:` an empty text track of hls.js.
     """
     media = " ".join(["'self'", *origins])
     directives = {
@@ -72,7 +87,7 @@ def policy(origins: Sequence[str] = ()) -> str:
         "connect-src": media,
         "base-uri": "'none'",
         "form-action": "'self'",
-        "frame-ancestors": "'self'",
+        "frame-ancestors": ancestors,
         "require-trusted-types-for": "'script'",
     }
     return "; ".join(f"{name} {value}" for name, value in directives.items())
@@ -102,8 +117,8 @@ def find(folder: Traversable, name: str, coding: str) -> Built | None:
     return None
 
 
-def router(origins: Sequence[str] = ()) -> APIRouter:
-    """Routes of all pages. `origins`: see `policy`."""
+def router(origins: Sequence[str] = (), card_of: CardOf = _no_card) -> APIRouter:
+    """Routes of all pages. `origins`: see `policy`; `card_of`: what the head of a video's pages says."""
     pages = APIRouter(include_in_schema=False)
     headers = {
         "Content-Security-Policy": policy(origins),
@@ -113,12 +128,21 @@ def router(origins: Sequence[str] = ()) -> APIRouter:
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cache-Control": _CHECKED,
     }
+    framed = {
+        "Content-Security-Policy": policy(origins, "*"),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+        "Cache-Control": _CHECKED,
+    }
 
     async def page(request: Request, name: str, status: int = 200) -> Response:
-        found = await asyncio.to_thread(find, dist(), name, coding_for(request.headers.get("accept-encoding", "")))
-        if found is None:
-            return Response(_UNBUILT, 503, headers | {"Retry-After": "30"}, TYPES["html"])
-        return _answer(request, found, headers, status)
+        return await _page(request, name, headers, status)
+
+    async def of_asset(request: Request, asset: str, name: str, given: dict[str, str]) -> Response:
+        if not is_id(asset):
+            return await _page(request, "missing.html", given, 404)
+        return await _page(request, name, given, card=await asyncio.to_thread(card_of, request, asset))
 
     @pages.api_route("/", methods=["GET", "HEAD"])
     async def upload(request: Request) -> Response:
@@ -126,7 +150,12 @@ def router(origins: Sequence[str] = ()) -> APIRouter:
 
     @pages.api_route("/watch/{asset}", methods=["GET", "HEAD"])
     async def watch(request: Request, asset: str) -> Response:
-        return await page(request, "watch.html") if is_id(asset) else await page(request, "missing.html", 404)
+        return await of_asset(request, asset, "watch.html", headers)
+
+    @pages.api_route("/embed/{asset}", methods=["GET", "HEAD"])
+    async def embed(request: Request, asset: str) -> Response:
+        """For frames on any web site: it holds no key, sets no cookie, and reads only what is public."""
+        return await of_asset(request, asset, "embed.html", framed)
 
     @pages.api_route("/ops", methods=["GET", "HEAD"])
     async def ops(request: Request) -> Response:
@@ -136,13 +165,26 @@ def router(origins: Sequence[str] = ()) -> APIRouter:
     return pages
 
 
+async def _page(
+    request: Request, name: str, headers: dict[str, str], status: int = 200, card: Card | None = None
+) -> Response:
+    """A built page; with a card in its head it is another text, which is not compressed: it is small."""
+    coding = "identity" if card else coding_for(request.headers.get("accept-encoding", ""))
+    found = await asyncio.to_thread(find, dist(), name, coding)
+    if found is None:
+        return Response(_UNBUILT, 503, headers | {"Retry-After": "30"}, TYPES["html"])
+    if card:
+        found = replace(found, content=with_card(found.content.decode(), card).encode())
+    return _answer(request, found, headers, status)
+
+
 async def _static(request: Request, name: str) -> Response:
     """A bundled file. Its name holds the hash of its content, so it never changes."""
     coding = coding_for(request.headers.get("accept-encoding", ""))
     found = await asyncio.to_thread(find, dist() / "static", name, coding) if _NAME.fullmatch(name) else None
     if found is None:
         return Response("There is no such file.", 404, {"Cache-Control": _CHECKED}, "text/plain")
-    return _answer(request, found, {"Cache-Control": _IMMUTABLE, "X-Content-Type-Options": "nosniff"}, 200)
+    return _answer(request, found, _BUNDLED, 200)
 
 
 def _answer(request: Request, file: Built, headers: dict[str, str], status: int) -> Response:

@@ -63,17 +63,21 @@ export function errorFrom(status: number, body: string): ApiError {
   }
 }
 
-export async function request(path: string, init: RequestInit = {}): Promise<Response> {
-  const headers = { ...authorization(), ...(init.headers as Record<string, string>) };
+/** Without the key: for what is public, and for addresses that are secrets themselves and may be another server's. */
+export async function fetched(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(path, { ...init, headers });
+    response = await fetch(path, init);
   } catch (error) {
     if (init.signal?.aborted) throw error;
     throw new ApiError(0, sentenceFor(0));
   }
   if (!response.ok) throw errorFrom(response.status, await response.text());
   return response;
+}
+
+export function request(path: string, init: RequestInit = {}): Promise<Response> {
+  return fetched(path, { ...init, headers: { ...authorization(), ...(init.headers as Record<string, string>) } });
 }
 
 async function json<T>(path: string): Promise<T> {

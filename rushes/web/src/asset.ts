@@ -59,7 +59,9 @@ export interface Playback {
   hls: string | null;
   dash: string | null;
   poster: string | null;
+  thumbhash: string | null;
   storyboard: string | null;
+  clearkey?: string | null;
 }
 
 export interface Asset {
@@ -93,12 +95,12 @@ export function isSettled(asset: Asset): boolean {
   return ["ready", "failed", "deleted"].includes(asset.state);
 }
 
-/** The public addresses, or those of the owner's private preview while there are none. */
+/** The owner's private preview where there is one: then the public addresses are none, or ask for a token. Else the public ones. */
 export function playbackOf(asset: Asset): Playback {
   const { playback } = asset;
-  const chosen = playback?.hls ? playback : (playback?.private ?? {});
-  const { hls = null, dash = null, poster = null, storyboard = null } = chosen;
-  return { hls, dash, poster, storyboard };
+  const chosen = playback?.private?.hls ? playback.private : (playback ?? {});
+  const { hls = null, dash = null, poster = null, thumbhash = null, storyboard = null, clearkey = null } = chosen;
+  return { hls, dash, poster, thumbhash, storyboard, clearkey };
 }
 
 export function durationOf(asset: Asset): number | null {

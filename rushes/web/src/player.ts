@@ -4,9 +4,14 @@ import type Hls from "hls.js";
 import { type Asset, playbackOf, titleOf } from "./asset";
 import { CaptionControl } from "./captions";
 import { element, fill, icon, safeUrl } from "./element";
+import { Menu } from "./menu";
+import { beaconOf, tellOfPlay } from "./plays";
 import { QualityControl } from "./quality";
 import { Seekbar } from "./seekbar";
+import { SpeedControl } from "./speed";
 import { open } from "./stream";
+import { paint } from "./thumbhash";
+import { NO_WISHES, type Wishes } from "./wishes";
 import { clock } from "./words";
 
 declare global {
@@ -16,24 +21,31 @@ declare global {
 }
 
 export interface PlayerSource {
+  asset: string;
   hls: string;
   poster: string | null;
+  thumbhash: string | null;
   storyboard: string | null;
   title: string;
   /** CSS aspect ratio to keep free until the video says its own. */
   shape: string | null;
   /** Rises when there are new manifests behind the same address. */
   build: number;
+  /** Where it is told that somebody of the public watches. */
+  beacon: string | null;
+  /** Where the browser asks for the keys of encrypted samples (W3C EME, ClearKey). */
+  clearkey: string | null;
 }
 
 /** What there is to play of an asset; null while there is nothing. */
 export function sourceOf(asset: Asset): PlayerSource | null {
-  const { hls, poster, storyboard } = playbackOf(asset);
+  const { hls, poster, thumbhash, storyboard, clearkey } = playbackOf(asset);
   const { display_width: width, display_height: height } = asset.source ?? {};
   const gone = asset.state === "failed" || asset.state === "deleted";
   if (!hls || gone) return null;
   const shape = width && height ? `${width} / ${height}` : null;
-  return { hls, poster, storyboard, title: titleOf(asset), shape, build: asset.build ?? 0 };
+  const beacon = asset.playback?.hls && !asset.playback.private ? beaconOf(asset.id, null) : null;
+  return { asset: asset.id, hls, poster, thumbhash, storyboard, title: titleOf(asset), shape, build: asset.build ?? 0, beacon, clearkey: clearkey ?? null };
 }
 
 /** With the build in it, so that no cache answers with the manifest of the build before. */
@@ -52,7 +64,9 @@ export class Player {
   private hls: Hls | null = null;
   private readonly seekbar: Seekbar;
   private readonly quality = new QualityControl();
+  private readonly speed: SpeedControl;
   private readonly captions: CaptionControl;
+  private readonly placeholder = element("canvas", { class: "placeholder", "aria-hidden": "true" });
   private readonly time = element("span", { class: "time" }, "0:00 / 0:00");
   private readonly playButton = element("button", { type: "button", class: "icon", click: () => this.toggle() });
   private readonly muteButton = element("button", { type: "button", class: "icon", click: () => this.mute() });
@@ -62,11 +76,15 @@ export class Player {
   private idleTimer = 0;
   private loaded: PlayerSource | null = null;
 
-  constructor() {
-    this.video = element("video", { playsinline: true, preload: "metadata", tabindex: "-1" });
+  constructor(private readonly wishes: Wishes = NO_WISHES) {
+    const { muted, loop } = wishes;
+    this.video = element("video", { playsinline: true, preload: "metadata", tabindex: "-1", loop });
+    this.video.muted = muted;
     this.seekbar = new Seekbar(this.video);
-    this.captions = new CaptionControl(this.video);
-    this.root = element("div", { class: "player paused", role: "region", tabindex: "0" }, this.video, this.bigButton, this.newer, this.bar(), this.message);
+    this.speed = new SpeedControl(this.video);
+    this.captions = new CaptionControl(this.video, wishes.captions);
+    this.root = element("div", { class: "player paused", role: "region", tabindex: "0" });
+    this.root.append(this.placeholder, this.video, this.bigButton, this.newer, ...this.bar(), this.message);
     this.bigButton.append(icon("play"));
     this.listen();
     this.draw();
@@ -76,7 +94,8 @@ export class Player {
   update(source: PlayerSource): void {
     const { video, loaded } = this;
     if (loaded && source.build <= loaded.build) return; // the addresses of previews change by themselves
-    if (!loaded || (video.paused && video.currentTime < 0.1)) return void this.load(source);
+    if (!loaded) return void this.begin(source);
+    if (video.paused && video.currentTime < 0.1) return void this.load(source);
     this.newer.hidden = false;
     this.newer.onclick = () => {
       const resume = !video.paused;
@@ -84,10 +103,17 @@ export class Player {
     };
   }
 
+  private async begin(source: PlayerSource): Promise<void> {
+    if (source.beacon) tellOfPlay(this.video, source.beacon);
+    await this.load(source, this.wishes.start || -1);
+    if (this.wishes.autoplay) await this.video.play().catch(() => undefined); // where it is not allowed, there is the button
+  }
+
   private async load(source: PlayerSource, start = -1): Promise<void> {
     this.loaded = source;
     this.newer.hidden = true;
     this.root.setAttribute("aria-label", `Player: ${source.title}`);
+    if (source.thumbhash) paint(this.placeholder, source.thumbhash);
     if (source.poster && safeUrl(source.poster)) this.video.poster = source.poster;
     if (source.storyboard) this.seekbar.loadStoryboard(source.storyboard).catch(() => undefined); // a preview is a nicety
     if (source.shape) this.root.style.setProperty("--shape", source.shape);
@@ -98,7 +124,7 @@ export class Player {
       captions: () => this.captions.show(this.hls),
       failed: (sentence: string) => this.fail(sentence, source),
     };
-    this.hls = await open(this.video, addressOf(source), listener, start);
+    this.hls = await open(this.video, addressOf(source), listener, start, source);
     window.rushesPlayer = { hls: this.hls, video: this.video };
   }
 
@@ -113,11 +139,13 @@ export class Player {
     this.root.remove();
   }
 
-  private bar(): HTMLElement {
-    const full = element("button", { type: "button", class: "icon", "aria-label": "Full screen", click: () => this.expand() }, icon("expand"));
+  /** The bar of controls, and the panel that belongs to it. */
+  private bar(): HTMLElement[] {
+    const full = element("button", { type: "button", class: "icon", "aria-label": "Full screen", title: "Full screen", click: () => this.expand() }, icon("expand"));
+    const menu = new Menu(this.root, [["Quality", this.quality.root], ["Speed", this.speed.root], ["Captions", this.captions.menu]]);
     const row = element("div", { class: "controls" }, this.playButton, this.muteButton, this.time);
-    row.append(element("span", { class: "gap" }), this.captions.root, this.quality.root, full);
-    return element("div", { class: "bar" }, this.seekbar.root, row);
+    row.append(element("span", { class: "gap" }), this.captions.root, menu.button, full);
+    return [element("div", { class: "bar" }, this.seekbar.root, row), menu.panel];
   }
 
   private listen(): void {
@@ -129,16 +157,28 @@ export class Player {
       video.addEventListener(name, () => root.classList.toggle("stalled", name === "waiting"));
     }
     video.addEventListener("resize", () => root.style.setProperty("--shape", `${video.videoWidth || 16} / ${video.videoHeight || 9}`));
-    video.addEventListener("click", () => this.toggle());
+    video.addEventListener("loadeddata", () => (this.placeholder.hidden = true));
+    this.followPointer();
     root.addEventListener("keydown", (event) => this.key(event));
     for (const name of ["pointermove", "pointerdown", "focusin", "keydown"]) root.addEventListener(name, () => this.wake());
+  }
+
+  /** A click plays or pauses. The first touch only shows the controls: there is no way to point without touching. */
+  private followPointer(): void {
+    let asleep = false;
+    this.video.addEventListener("pointerdown", ({ pointerType }) => (asleep = pointerType === "touch" && this.isIdle));
+    this.video.addEventListener("click", () => asleep || this.toggle());
+  }
+
+  private get isIdle(): boolean {
+    return this.root.classList.contains("idle") && !this.video.paused;
   }
 
   private draw(): void {
     const { video, root } = this;
     const paused = video.paused || video.ended;
     root.classList.toggle("paused", paused);
-    root.classList.toggle("begun", video.played.length > 0 || video.currentTime > 0);
+    root.classList.toggle("begun", video.played.length > 0);
     this.label(this.playButton, video.ended ? "replay" : paused ? "play" : "pause", video.ended ? "Play again" : paused ? "Play" : "Pause");
     const silent = video.muted || video.volume === 0;
     this.label(this.muteButton, silent ? "muted" : "loud", silent ? "Sound on" : "Sound off");
@@ -184,6 +224,8 @@ export class Player {
       m: () => this.mute(),
       f: () => this.expand(),
       c: () => this.captions.toggle(),
+      "<": () => this.speed.step(-1),
+      ">": () => this.speed.step(1),
       ArrowLeft: () => (video.currentTime = Math.max(0, video.currentTime - SKIP)),
       ArrowRight: () => (video.currentTime = Math.min(video.duration || 0, video.currentTime + SKIP)),
     };

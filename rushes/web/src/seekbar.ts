@@ -1,6 +1,6 @@
 /** The seek bar: a range input, what is buffered, and a preview from the storyboard under the pointer. */
 
-import { request } from "./api";
+import { fetched } from "./api";
 import { element, safeUrl } from "./element";
 import { indexAt, parseTiles, type Tile } from "./vtt";
 import { clock } from "./words";
@@ -29,7 +29,7 @@ export class Seekbar {
   }
 
   async loadStoryboard(address: string): Promise<void> {
-    const text = await (await request(address)).text();
+    const text = await (await fetched(address)).text();
     this.tiles = parseTiles(text, new URL(address, location.href).href);
   }
 
@@ -64,7 +64,8 @@ export class Seekbar {
     const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
     const time = share * this.duration;
     this.stamp.textContent = clock(time);
-    this.show(this.tiles[Math.max(0, indexAt(this.tiles, time))], Math.min(PREVIEW_WIDTH, box.width / 3));
+    const most = Math.min(PREVIEW_WIDTH, box.width / 3, this.video.clientHeight * 0.4);
+    this.show(this.tiles[Math.max(0, indexAt(this.tiles, time))], most);
     this.preview.hidden = this.duration === 0;
     const half = this.preview.offsetWidth / 2;
     this.preview.style.left = `${Math.min(box.width - half, Math.max(half, share * box.width))}px`;
@@ -78,6 +79,6 @@ export class Seekbar {
     style.height = `${tile.height}px`;
     style.backgroundImage = `url(${JSON.stringify(safeUrl(tile.url))})`;
     style.backgroundPosition = `-${tile.x}px -${tile.y}px`;
-    style.setProperty("zoom", String(width / Math.max(tile.width, tile.height * 1.6)));
+    style.setProperty("zoom", String(width / Math.max(tile.width, tile.height)));
   }
 }

@@ -1,7 +1,7 @@
 /** Brings an HLS stream into a video element: hls.js where there are Media Source Extensions, else the browser itself. */
 
 import type Hls from "hls.js";
-import type { ErrorData, HlsConfig } from "hls.js";
+import type { ErrorData, HlsConfig, Loader, LoaderContext } from "hls.js";
 
 export interface StreamListener {
   levels(): void;
@@ -43,12 +43,32 @@ function follow(hls: Hls, Library: typeof Hls, listener: StreamListener, quality
   });
 }
 
+const IDENTITY = /^#EXT-X-(?:SESSION-)?KEY:METHOD=SAMPLE-AES,.*KEYFORMAT="identity".*\n/gm;
+
+/** Encrypted samples are the browser's to decrypt (W3C EME). hls.js 1.7 would take a key of the format `identity` first, with which
+ * it can do nothing in MP4, so it does not get to see it. Segments that are encrypted whole it decrypts itself. */
+function keysFrom(licenseUrl: string, Library: typeof Hls): Partial<HlsConfig> {
+  class PlaylistLoader extends Library.DefaultConfig.loader {
+    override load(...[context, config, callbacks]: Parameters<Loader<LoaderContext>["load"]>): void {
+      const { onSuccess } = callbacks;
+      callbacks.onSuccess = (response, ...rest) => {
+        if (typeof response.data === "string") response.data = response.data.replace(IDENTITY, "");
+        onSuccess(response, ...rest);
+      };
+      super.load(context, config, callbacks);
+    }
+  }
+  const pLoader = PlaylistLoader as unknown as NonNullable<HlsConfig["pLoader"]>;
+  return { emeEnabled: true, drmSystems: { "org.w3.clearkey": { licenseUrl } }, pLoader };
+}
+
 /** The hls.js instance, or null where the browser plays HLS by itself or not at all. */
 export async function open(
   video: HTMLVideoElement,
   address: string,
   listener: StreamListener,
   start: number,
+  source: { asset: string; clearkey: string | null },
 ): Promise<Hls | null> {
   const { default: Library } = await import("hls.js");
   if (!Library.isSupported()) {
@@ -62,6 +82,8 @@ export async function open(
     startPosition: start,
     enableWorker: false, // fragmented MP4 is passed through: there is nothing to compute
     backBufferLength: 60,
+    ...(source.clearkey && keysFrom(source.clearkey, Library)),
+    cmcd: { contentId: source.asset }, // CTA-5004, in the query: headers would cost a question beforehand on another host
   };
   const hls = new Library(config);
   hls.subtitleDisplay = false;

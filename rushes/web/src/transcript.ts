@@ -1,6 +1,6 @@
 /** The transcript: each cue seeks, the one that is spoken is marked and kept in view. */
 
-import { request } from "./api";
+import { fetched } from "./api";
 import type { Cue, Transcript } from "./asset";
 import { element } from "./element";
 import { indexAt, parseVtt } from "./vtt";
@@ -8,7 +8,7 @@ import { clock } from "./words";
 
 async function cuesOf(transcript: Transcript): Promise<Cue[]> {
   if (Array.isArray(transcript.cues)) return transcript.cues;
-  return transcript.url ? parseVtt(await (await request(transcript.url)).text()) : [];
+  return transcript.url ? parseVtt(await (await fetched(transcript.url)).text()) : [];
 }
 
 function row(cue: Cue, seek: (time: number) => void): HTMLLIElement {

@@ -1,6 +1,6 @@
 /** The watch page: the player and everything that is known of one video, kept up to date while it is processed. */
 
-import { ApiError, getAsset, request } from "./api";
+import { ApiError, getAsset } from "./api";
 import { type Asset, titleOf } from "./asset";
 import { Checklist } from "./checklist";
 import { facts, sections } from "./details";
@@ -8,6 +8,7 @@ import { element, fill, required } from "./element";
 import { Follower } from "./events";
 import { askForKey } from "./key";
 import { showLinks } from "./links";
+import { type Description, getDescription, sourceOfDescription } from "./playback";
 import { Player, type PlayerSource, sourceOf } from "./player";
 import { transcriptSection } from "./transcript";
 import { badge, stateSentence } from "./words";
@@ -83,13 +84,13 @@ function keepUpToDate(first: Asset): void {
 
 /** Without a key the catalog is closed, but what is published can be played by everybody. */
 async function playPublic(): Promise<boolean> {
-  const hls = `/media/${encodeURIComponent(id)}/master.m3u8`;
-  const found = await request(hls, { method: "HEAD" }).then(() => true, () => false);
-  if (found) {
-    title.textContent = "Video";
-    play({ hls, poster: null, storyboard: null, title: "Video", shape: null, build: 0 });
-  }
-  return found;
+  const found = await getDescription(id, null).catch((): Description | null => null);
+  if (!found) return false;
+  const source = sourceOfDescription(found, null);
+  title.textContent = source.title;
+  document.title = `${source.title} · rushes`;
+  play(source);
+  return true;
 }
 
 async function begin(): Promise<void> {

@@ -43,7 +43,7 @@ def test_pure_parts(node: build.Node, tmp_path: Path):
 
 def test_pages_name_only_files_that_are_there(node: build.Node):
     dist = build.ROOT / "dist"
-    for page in ("index", "watch", "ops", "missing"):
+    for page in ("index", "watch", "embed", "ops", "missing"):
         text = (dist / f"{page}.html").read_text()
         named = re.findall(r'(?:src|href)="/assets-static/([^"]+)"', text)
         assert len(named) >= 2
@@ -61,6 +61,13 @@ def test_the_player_is_loaded_only_when_it_is_needed(node: build.Node):
     assert len(players) == 1
     assert f'import("./{players[0].name}")' in "".join(path.read_text() for path in static.glob("*.js"))
     assert not re.search(rf'from"./{re.escape(players[0].name)}"', entry)
+
+
+def test_the_embedded_player_is_small(node: build.Node):
+    rows = (build.ROOT / "dist" / build.SIZES).read_text().splitlines()
+    sizes = {name: int(size) for name, size in (row.split("\t") for row in rows)}
+    assert 1000 < sizes["embed"] < 16_000, "bytes of script, gzipped, without the player library"
+    assert sizes["embed"] < sizes["watch"]
 
 
 def test_licences_travel_with_the_bundle(node: build.Node):

@@ -3,12 +3,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Asset } from "../../../rushes/web/src/asset";
 import { playbackOf } from "../../../rushes/web/src/asset";
+import { indexOfLanguage } from "../../../rushes/web/src/captions";
 import { Meter } from "../../../rushes/web/src/meter";
 import { Queue } from "../../../rushes/web/src/queue";
+import { snippet } from "../../../rushes/web/src/snippet";
 import { EventParser } from "../../../rushes/web/src/sse";
 import { allWell, lines, overall } from "../../../rushes/web/src/steps";
+import { decode } from "../../../rushes/web/src/thumbhash";
 import { indexAt, parseTiles, parseVtt } from "../../../rushes/web/src/vtt";
 import { badge, bitrate, bytes, clock, frameRate, percent, span, stateSentence } from "../../../rushes/web/src/words";
+import { NO_WISHES, tokenOf, wishesOf } from "../../../rushes/web/src/wishes";
 
 const asset = (changes: Partial<Asset>): Asset => ({ id: "a", state: "ready", publication: "published", ...changes });
 const step = (kind: string, state: string, progress = 0) => ({ kind, state, progress });
@@ -31,10 +35,11 @@ test("a state has one badge and one sentence", () => {
   assert.match(stateSentence(asset({ state: "failed", reason: null })), /could not be processed/);
 });
 
-test("the private preview stands in for what is not public", () => {
+test("the private preview stands in for what is not public, or asks for a token", () => {
   const preview = { hls: "/p/m.m3u8", poster: "/p/p.jpg" };
   assert.equal(playbackOf(asset({ playback: { hls: null, private: preview } })).hls, "/p/m.m3u8");
-  assert.equal(playbackOf(asset({ playback: { hls: "/m.m3u8", private: preview } })).poster, null);
+  assert.equal(playbackOf(asset({ playback: { hls: "/m.m3u8", private: preview } })).hls, "/p/m.m3u8");
+  assert.equal(playbackOf(asset({ playback: { hls: "/m.m3u8", private: null } })).poster, null);
   assert.equal(playbackOf(asset({ playback: null })).hls, null);
 });
 
@@ -108,4 +113,41 @@ test("events are the same however the stream is cut", () => {
     assert.deepEqual([...parser.feed(text.slice(0, cut)), ...parser.feed(text.slice(cut))], wanted, `cut at ${cut}`);
     assert.equal(parser.lastId, "7");
   }
+});
+
+test("the address of an embedded player is believed within bounds", () => {
+  assert.deepEqual(wishesOf(""), NO_WISHES);
+  assert.deepEqual(wishesOf("?autoplay=1&muted=true&loop&start=12.5&captions=EN-gb"), { autoplay: true, muted: true, loop: true, start: 12.5, captions: "en-gb" });
+  for (const query of ["?autoplay=yes&start=-1", "?start=1e9", "?start=Infinity", "?start=12,5", "?captions=<b>", "?captions=x", "?muted=0&loop=no&start="]) assert.deepEqual(wishesOf(query), NO_WISHES, query);
+  assert.equal(wishesOf("?start=999999").start, 604_800);
+  assert.equal(tokenOf("?token=01abc.1750000000.aB-_9"), "01abc.1750000000.aB-_9");
+  for (const query of ["", "?token=", "?token=../x", "?token=a/b", "?token=..", "?token=a%20b", `?token=${"a".repeat(2001)}`]) assert.equal(tokenOf(query), null, query);
+});
+
+test("a language finds its captions, and its cousins", () => {
+  const tracks = [{ language: "de" }, { language: "en-GB" }, { language: "" }];
+  assert.deepEqual(["de", "en", "en-gb", "de-at", "fr", "on"].map((wanted) => indexOfLanguage(tracks, wanted)), [0, 1, 1, 0, -1, -1]);
+});
+
+test("the snippet for other pages holds any title", () => {
+  const text = snippet(asset({ id: "a/b", title: '"><script>&', source: { display_width: 9, display_height: 16 } }), "https://v.test/watch/a");
+  assert.match(text, /^<iframe src="https:\/\/v\.test\/embed\/a%2Fb" title="&quot;&gt;&lt;script&gt;&amp;" style="[^"]*aspect-ratio: 9 \/ 16" /);
+  assert.equal(text.match(/</g)?.length, 2);
+});
+
+// What the algorithm's author's own decoder (npm thumbhash 0.1.1) paints in three places; it cuts fractions off, a canvas rounds.
+test("a ThumbHash is painted as its author does", () => {
+  const bytes = (base64: string) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  const cases: [string, number, number, number[][]][] = [
+    ["H/gBC4BEBBRwVxZVmY5PSQg=", 32, 14, [[132, 136, 107], [125, 129, 121], [120, 124, 131]]],
+    ["H/gBEQAQdnd2g2V134mpeQk=", 5, 32, [[138, 142, 95], [122, 126, 126], [118, 122, 135]]],
+    ["3/cJNJqAh4eAh4d4iIeAcAj4dw==", 32, 18, [[21, 34, 149], [255, 255, 140], [121, 130, 129]]],
+  ];
+  for (const [hash, width, height, colours] of cases) {
+    const picture = decode(bytes(hash));
+    assert.deepEqual([picture?.width, picture?.height], [width, height]);
+    const places = [[0, 0], [width - 1, height - 1], [width >> 1, height >> 1]] as const;
+    places.forEach(([x, y], index) => colours[index]?.forEach((value, plane) => assert.ok(Math.abs((picture?.data[(y * width + x) * 4 + plane] ?? -9) - value) <= 1, `${hash} ${x} ${y}`)));
+  }
+  assert.deepEqual([decode(new Uint8Array()), decode(bytes("H/gBC4BE"))], [null, null]);
 });
