@@ -161,6 +161,7 @@ def _configured(engine: Engine) -> Fleet:
         "RUSHES_VIDEO_SLOTS": "1",
         "S3_ACCESS_KEY": "studio:editor",  # Swift's form of a key
         "RUSHES_METRICS_KEY_FILE": str(folder / "secrets" / "metrics-key"),
+        "RUSHES_PURGE_KEY_FILE": str(folder / "secrets" / "purge-key.map"),
         "RUSHES_UPSTREAM_CONF": str(folder / "upstream.conf"),
     }
     (folder / "upstream.conf").write_text(older_nginx((DOCKER / "nginx" / "upstream.conf").read_text()))
@@ -284,12 +285,17 @@ def test_a_clip_goes_through_the_edge_and_plays_from_its_cache(fleet: Fleet, ass
 def test_a_takedown_is_true_at_the_edge_within_seconds(fleet: Fleet, asset: str) -> None:
     headers = {"Authorization": f"Bearer {fleet.key}"}
     master = f"/media/{asset}/master.m3u8"
-    assert fleet.get(master).status_code == 200
+    pointer = fleet.get(master)
+    assert pointer.status_code == 200
+    playlist = _joined(master, _first(pointer.text))
+    assert fleet.get(playlist).status_code == 200
     for action, status in (("hold", 404), ("publish", 200)):
         body = {"action": action}
         answer = httpx.post(f"{fleet.url}/v1/assets/{asset}/verdict", json=body, headers=headers, timeout=30)
         answer.raise_for_status()
         _until(lambda status=status: fleet.get(master).status_code == status, f"{action} is seen", 60)
+        # What never changes was in the edge's cache, and would stay there: the workers have it forgotten
+        _until(lambda status=status: fleet.get(playlist).status_code == status, f"{action} has reached the cache", 60)
 
 
 def test_the_edge_passes_uploads_and_pages_and_keeps_the_rest_to_itself(fleet: Fleet) -> None:
@@ -386,7 +392,7 @@ def test_prometheus_sees_every_web_side_and_the_rules_name_what_is_there(fleet: 
 
 def test_a_stopped_worker_drains_and_its_work_goes_on(fleet: Fleet, asset: str, tmp_path: Path) -> None:
     # Given a worker in the middle of an encode
-    clip = _clip(tmp_path / f"{secrets.token_hex(4)}.avi", seconds=40, size="1280x720")
+    clip = _clip(tmp_path / f"{secrets.token_hex(4)}.avi", seconds=15, size="1280x720")
     name = fleet.inspect("worker-video", "{{.Config.Hostname}}")
     other = fleet.push(clip, "uploaded")
 

@@ -238,7 +238,9 @@ class Engine:
         mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
         for mount in sorted((path for path in mounts if path.startswith(f"{self.folder}/")), reverse=True):
             subprocess.run(["umount", "--lazy", mount], check=False)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        subprocess.run(
+            ["rm", "-rf", self.folder], check=False
+        )  # a quarter of a million files: Python takes twice as long
 
 
 class Compose:

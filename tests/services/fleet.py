@@ -102,7 +102,7 @@ class Fleet:
         while not condition():
             if clock.monotonic() > deadline:
                 raise TimeoutError(f"{what}: not within {patience:.0f} s; see {self.folder}")
-            pause(0.02)
+            pause(0.1)  # looking costs: a connection to the database, for one
 
     def stop(self) -> list[int]:
         """All of them in good order, workers first; gives their exit codes."""

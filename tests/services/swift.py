@@ -128,6 +128,7 @@ def serve(folder: Path, port: int) -> None:
     from eventlet import patcher, wsgi
 
     die_with_parent(patcher.original("threading").Thread)
+    os.fsync = os.fdatasync = lambda descriptor: None  # no test takes the machine's power away
     eventlet.monkey_patch()
     from swift.common import utils
     from swift.common.http_protocol import SwiftHttpProtocol
