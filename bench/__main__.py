@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("transcode", "playable", "scale", "bits", "early", "fleet", "ingest")
+NAMES = ("transcode", "playable", "scale", "bits", "early", "fleet", "ingest", "origin", "lint", "lazy", "edges")
 
 
 def main() -> None:

@@ -27,13 +27,13 @@ from rushes.facts import SourceFacts, SourceRef
 from rushes.ffmpeg.door import Door
 from rushes.ffmpeg.meter import metered
 from rushes.ffmpeg.probe import probe
-from rushes.model import Track
 from rushes.plan import Chunk, Ladder, Viewing
 from rushes.profiles import CodecTarget, Profile, QualityTarget
 from rushes.settings import load_policy, load_profile
 from rushes.states import StepKind
 from rushes.storage.local import LocalStore
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Track
 from rushes.transcoder import analysis, correction, encode, scoring
 from rushes.transcoder.delivery import open_movie
 from rushes.transcoder.inputs import Input

@@ -25,7 +25,7 @@ from rushes.testing import Stack, running_stack
 
 TUS = {"Tus-Resumable": "1.0.0"}
 PIECE = 1 << 20
-STEPS = ("probe", "remux", "first.0", "audio", "package.first", "verdict.first", "publish.first")
+STEPS = ("probe", "remux", "first.0", "audio", "package.first", "lint.first", "verdict.first", "publish.first")
 
 
 @dataclass(frozen=True)
