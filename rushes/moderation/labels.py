@@ -7,7 +7,7 @@ from collections.abc import Callable
 from rushes.engine.job import Job
 from rushes.ffmpeg.door import Door
 from rushes.ffmpeg.frames import read_frames
-from rushes.model import CoverageEntry, Label, LabelsResult, Skipped, Track
+from rushes.model import CoverageEntry, Label, LabelsResult, Skipped
 from rushes.moderation import nudenet
 from rushes.moderation.capabilities import blind_spots, not_evaluated
 from rushes.moderation.detector import Absent, Detector
@@ -18,6 +18,7 @@ from rushes.policies import Policy
 from rushes.states import Coverage
 from rushes.storage.rendition import assemble, footage
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Track
 
 ENOUGH = 0.9
 """Share of the expected frames that must have been seen to count as evaluated."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from rushes.model import Track
+from rushes.tracks import Track
 
 INTERVAL = Fraction(1)
 """Seconds between two frames of a video of ordinary length."""

@@ -18,8 +18,9 @@ _HOOK = """
 (() => {
   let player;
   // A switch to another quality puts the same seconds in place once more; hls.js remarks on it where the reordering of
-  // pictures is longer than its tolerance of 50 ms.
-  const harmless = (data) => !data.fatal && data.details === "bufferAppendNoProgress" && data.appendsWithoutProgress === 1;
+  // pictures is longer than its tolerance of 50 ms. And what was being loaded of the quality before is given up.
+  const harmless = (data) => !data.fatal
+    && (data.details === "aborted" || (data.details === "bufferAppendNoProgress" && data.appendsWithoutProgress === 1));
   const place = (piece) => piece && `(${piece.type} ${piece.sn} at ${piece.start} to ${piece.end})`;
   const log = (window.playback = { errors: [], warnings: [], stalls: 0 });
   Object.defineProperty(window, "rushesPlayer", {

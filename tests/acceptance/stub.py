@@ -16,6 +16,8 @@ from starlette.requests import ClientDisconnect
 
 from rushes.web import pages
 
+PUBLIC = {"Access-Control-Allow-Origin": "*"}
+"""As the origin says it: every web site may play."""
 TUS = {"Tus-Resumable": "1.0.0"}
 TYPES = {".m3u8": "application/vnd.apple.mpegurl", ".m4s": "video/iso.segment", ".vtt": "text/vtt"}
 ASSET = "01jabcdefghjkmnpqrstvwxyz0"
@@ -57,7 +59,8 @@ def asset(identity: str = ASSET, **changes: Any) -> dict[str, Any]:
 def playback(name: str = "master.m3u8") -> dict[str, Any]:
     return {
         "hls": f"/stream/{name}", "dash": "/stream/manifest.mpd",
-        "poster": "/stream/poster.jpg", "storyboard": "/stream/storyboard.vtt", "private": None,
+        "poster": "/stream/poster.jpg", "thumbhash": "3/cJNJqAh4eAh4d4iIeAcAj4dw==",
+        "storyboard": "/stream/storyboard.vtt", "private": None,
     }  # fmt: skip
 
 
@@ -90,6 +93,9 @@ class Stub:
         self.created: list[dict[str, str]] = []
         self.events: list[tuple[str, Any]] = []
         self.slow = False
+        self.plays: list[str] = []
+        self.blog = ""
+        """The page at `/blog`: by another name of this machine, it is another web site's."""
         self.refuse_uploads: tuple[int, dict[str, str]] | None = None
         self.closed = False
         self.tree: Path | None = None
@@ -114,6 +120,9 @@ class Stub:
         app.add_api_route("/v1/assets", self._list)
         app.add_api_route("/v1/assets/{identity}", self._show)
         app.add_api_route("/v1/assets/{identity}/events", self._follow)
+        app.add_api_route("/v1/playback/{identity}", self._describe)
+        app.add_api_route("/blog", self._blog)
+        app.add_api_route("/plays/{identity}", self._count, methods=["POST"])
         app.add_api_route("/v1/fleet", self._fleet)
         app.add_api_route("/files", self._create, methods=["POST"])
         app.add_api_route("/files/{identity}", self._upload, methods=["HEAD", "PATCH", "DELETE"])
@@ -141,6 +150,23 @@ class Stub:
             problem = {"code": "asset_not_found", "title": "Not Found", "detail": "There is no asset of this id."}
             return JSONResponse(problem, 404, media_type="application/problem+json")
         return JSONResponse(self.assets[identity])
+
+    async def _describe(self, identity: str) -> Response:
+        """What the public may know: no key is asked for."""
+        found = self.assets.get(identity, {})
+        if found.get("publication") != "published":
+            return JSONResponse({"code": "not_found", "detail": "no"}, 404, media_type="application/problem+json")
+        known = {name: found["playback"].get(name) for name in ("hls", "dash", "poster", "thumbhash", "storyboard")}
+        size = {"width": found["source"]["display_width"], "height": found["source"]["display_height"]}
+        rest = {"asset": identity, "title": found["title"], "build": found["build"], "captions": []}
+        return JSONResponse(known | size | rest, headers=PUBLIC)
+
+    async def _blog(self) -> Response:
+        return Response(f"<!doctype html>{self.blog}", media_type="text/html")
+
+    async def _count(self, identity: str) -> Response:
+        self.plays.append(identity)
+        return Response(status_code=204)
 
     async def _follow(self, request: Request, identity: str) -> Response:
         return self._refusal(request) or StreamingResponse(self._stream(identity), media_type="text/event-stream")
@@ -220,7 +246,7 @@ class Stub:
         path = self.stream / Path(name).name
         if not path.is_file():
             raise HTTPException(404)
-        return FileResponse(path, media_type=TYPES.get(path.suffix))
+        return FileResponse(path, media_type=TYPES.get(path.suffix), headers=PUBLIC)
 
 
 def _message(event: str, data: Any) -> str:

@@ -70,8 +70,10 @@ async (url) => {
   player.on("error", ({ error }) => errors.push(error.message));
   player.initialize(video, url, false);
   await new Promise((resolve) => player.on("streamInitialized", resolve));
+  // dash.js may find that it is over, and pause, before the element says so; then the element never does
+  const over = new Promise((resolve) => player.on("playbackEnded", resolve));
   await player.play();
-  await new Promise((resolve) => video.addEventListener("ended", resolve, { once: true }));
+  await over;
   const said = (kind) => player.getCurrentTrackFor(kind).codec;
   return { errors, video: said("video"), audio: said("audio"), width: video.videoWidth, duration: video.duration,
            frames: video.getVideoPlaybackQuality().totalVideoFrames };

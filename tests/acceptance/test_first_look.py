@@ -10,10 +10,11 @@ import pytest
 from playwright.sync_api import Page
 
 from rushes.keys import build_prefix
-from rushes.model import Track, TracksResult
+from rushes.model import TracksResult
 from rushes.packaging.chunks import join_chunks
 from rushes.packaging.growing import grow, growing_master, growing_playlists
 from rushes.packaging.hls import MASTER
+from rushes.tracks import Track
 from tests.acceptance.conftest import _ffmpeg
 from tests.acceptance.playback import _HOOK
 from tests.acceptance.stub import NOTHING, Stub

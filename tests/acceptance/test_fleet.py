@@ -25,7 +25,7 @@ from tests.services.postgres import Postgres, binaries, running_postgres
 from tests.services.redis import RedisServer
 from tests.services.swift import Swift
 
-UPLOADS = [6, pytest.param(20, marks=pytest.mark.nightly)]
+UPLOADS = [4, pytest.param(20, marks=pytest.mark.nightly)]
 LEASE = 5.0
 """Seconds; shorter than the default, to wait less."""
 ROOM = 8_000_000

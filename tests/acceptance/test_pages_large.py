@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from playwright.sync_api import BrowserContext, Page, Playwright, Response, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Error, Page, Playwright, Response, expect, sync_playwright
 
 from rushes.clock import SystemClock, pause
 from rushes.ffmpeg.binary import find_binary
@@ -63,7 +63,10 @@ def chromium(playwright: Playwright, profile: Path) -> Iterator[tuple[BrowserCon
     try:
         yield context, context.pages[0]
     finally:
-        context.close()
+        with suppress(
+            Error
+        ):  # a test may have killed it, and then it depends on the moment whether there is one to close
+            context.close()
 
 
 def slow(context: BrowserContext, page: Page) -> None:

@@ -12,12 +12,14 @@ from rushes.engine.job import Job
 from rushes.facts import SourceRef
 from rushes.isobmff.movie import read_movie
 from rushes.isobmff.segmenter import cut, starts_at
-from rushes.model import DownloadResult, PackageResult, Segment, Skipped, Track
+from rushes.model import DownloadResult, PackageResult, Skipped
 from rushes.packaging.download import run
+from rushes.packaging.single import in_single_files
 from rushes.settings import load_policy, load_profile
 from rushes.states import StepKind
 from rushes.storage.memory import MemoryStore
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Segment, Track
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 FRAGMENTED = ("-movflags", "+frag_keyframe+empty_moov+delay_moov+default_base_moof", "-f", "mp4")
@@ -113,6 +115,14 @@ def test_the_same_pictures_and_sounds_in_one_file(tracks: list[Track], workspace
         found, wanted = frames(path, kind), frames(whole, kind)
         assert found[:-1] == wanted[:-1]  # of the last one, its end is cut off where the sound is over
         assert len(found) == len(wanted) > 70
+
+
+def test_it_is_the_same_from_tracks_in_one_file_each(tracks: list[Track], workspace: Workspace) -> None:
+    result = run(job(*tracks), workspace)
+    data = workspace.store.read(result.key)
+    again = run(job(*in_single_files(tracks, job(*tracks), workspace)), workspace)
+    assert again == result
+    assert workspace.store.read(again.key) == data
 
 
 def test_without_a_picture_for_everything_there_is_none(tracks: list[Track], workspace: Workspace) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from rushes.engine.job import Job
 from rushes.facts import SourceRef
-from rushes.model import LabelsResult, PackageResult, Result, Segment, Skipped, Track
+from rushes.model import LabelsResult, PackageResult, Result, Skipped
 from rushes.moderation import nudenet
 from rushes.moderation.detector import Absent, Detection, Picture
 from rushes.moderation.labels import run
@@ -26,6 +26,7 @@ from rushes.settings import load_policy, load_profile
 from rushes.states import Action, Coverage, StepKind
 from rushes.storage.local import LocalStore
 from rushes.storage.workspace import Workspace
+from rushes.tracks import Segment, Track
 
 RED = below("Exposed Female Genitalia", "Explicit Nudity")
 BLIND = {"violence", "weapons", "hate-symbols"}

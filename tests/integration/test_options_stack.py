@@ -216,6 +216,7 @@ def test_what_the_apps_server_fixed_its_creators_cannot_change(stack: Stack, tmp
     assert record(stack, create(free["url"], {"clip_start": "1", "watermark": "theirs"}))["options"] == {
         "clip": {"start": 1.0, "end": None},
         "watermark": None,
+        "playback": "public",
     }
     refused = httpx.post(f"{stack.url}/v1/uploads", json={"watermark": {"name": "nobodys"}})
     assert (refused.status_code, refused.json()["code"]) == (422, "watermark_not_found")

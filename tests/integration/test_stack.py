@@ -37,7 +37,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clip") / "clip.mkv"
-    picture = "testsrc2=size=1280x720:rate=30:duration=12"
+    picture = "testsrc2=size=1280x720:rate=30:duration=8"
     command = [str(find_binary()), "-v", "error", "-f", "lavfi", "-i", picture, "-c:v", "mpeg4", "-q:v", "5", str(path)]
     subprocess.run(command, check=True)
     return path

@@ -40,8 +40,8 @@ def stack(tmp_path: Path, files: FileServer) -> Iterator[Stack]:
 def clip(folder: Path) -> bytes:
     """So many megabytes that some of them are written when a pull is in the middle."""
     path = folder / "clip.mp4"
-    picture = "testsrc2=size=1280x720:rate=30:duration=6,noise=alls=20:allf=t"
-    coding = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-g", "60", "-pix_fmt", "yuv420p")
+    picture = "testsrc2=size=1280x720:rate=30:duration=2,noise=alls=20:allf=t"
+    coding = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "18", "-g", "60", "-pix_fmt", "yuv420p")
     command = [str(find_binary()), "-v", "error", "-f", "lavfi", "-i", picture, *coding, str(path)]
     subprocess.run(command, check=True)
     data = path.read_bytes()

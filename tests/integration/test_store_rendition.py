@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from rushes.model import Segment, Track
 from rushes.storage.memory import MemoryStore
 from rushes.storage.rendition import assemble
 from rushes.storage.store import ObjectMissing
+from rushes.tracks import Segment, Track
 
 
 @pytest.fixture

@@ -145,3 +145,21 @@ def test_transcode_ends_with_the_documented_code(
 def test_up_ends_with_the_code_of_the_stack(run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("rushes.server.run_stack", lambda *_: 64)
     assert run("up", "--data", str(tmp_path))[0] == 64
+
+
+def test_lint_says_what_a_stream_breaks_and_how_it_ended(run, tmp_path: Path) -> None:
+    (tmp_path / "master.m3u8").write_text("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\ngone.m3u8\n")
+    code, out, told = run("lint", str(tmp_path))
+    assert code == 2
+    assert "hls.reachable" in out and "RFC 8216bis" in out and "FAILED" in out
+    assert "Traceback" not in told
+    code, out, _ = run("lint", str(tmp_path), "--json")
+    assert (code, json.loads(out)["passed"]) == (2, False)
+    assert "hls.reachable" in json.loads(out)["musts"]
+
+
+@pytest.mark.parametrize("more", [("--fail-on", "tea"), ("--deep", "--quick"), ()])
+def test_lint_of_nothing_is_a_wrong_command_line(run, tmp_path: Path, more: tuple[str, ...]) -> None:
+    code, _, told = run("lint", str(tmp_path / "gone"), *more)
+    assert code == 64
+    assert "Traceback" not in told

@@ -13,6 +13,8 @@ FLOOR = {
     "noun",
     "facts",
     "model",
+    "tracks",
+    "media_keys",
     "plan",
     "options",
     "logs",
@@ -43,6 +45,8 @@ PURE = [
         f"rushes/{name}.py"
         for name in (
             "model",
+            "tracks",
+            "media_keys",
             "plan",
             "options",
             "states",
@@ -62,6 +66,7 @@ PURE = [
     ),
     "rushes/storage/names.py",
     "rushes/storage/types.py",
+    "rushes/packaging/purge.py",
     "rushes/transcoder/ladder.py",
     "rushes/transcoder/chunks.py",
     "rushes/transcoder/vbv.py",

@@ -142,17 +142,17 @@ def desk(request: pytest.FixtureRequest, way: tuple[str, str], tmp_path: Path) -
 
 
 def test_a_back_catalogue_is_imported_once(archive: Archive, desk: Desk) -> None:
-    files = archive.fill(20)
+    files = archive.fill(12)
     archive.put("0/notes.txt", b"not a video")
     archive.put("0/empty.mp4", b"")
     # Given a rehearsal, which changes nothing
     rehearsed = desk.run(archive.address, "--dry-run", code=2)
-    assert (rehearsed["imported"], rehearsed["dry_run"]) == (20, True)
+    assert (rehearsed["imported"], rehearsed["dry_run"]) == (12, True)
     assert desk.assets() == {}
     # When it is imported
     report = desk.run(archive.address, code=2)
     # Then each video is an asset, with reasons for what is none
-    assert (report["files"], report["imported"], report["bytes"]) == (22, 20, 20 * 300_000)
+    assert (report["files"], report["imported"], report["bytes"]) == (14, 12, 12 * 300_000)
     assert report["skipped"] == {"not_a_video": 1}
     assert [(found["path"], found["code"]) for found in report["refused"]] == [("0/empty.mp4", "empty_file")]
     desk.assert_all(files)
@@ -162,7 +162,7 @@ def test_a_back_catalogue_is_imported_once(archive: Archive, desk: Desk) -> None
     assert [upload.kind for upload in desk.catalog.uploads_of(asset.id)] == ["fetched"]
     # And a second time nothing happens
     again = desk.run(archive.address, code=2)
-    assert (again["imported"], again["skipped"]) == (0, {"not_a_video": 1, "imported_before": 20})
+    assert (again["imported"], again["skipped"]) == (0, {"not_a_video": 1, "imported_before": 12})
     desk.assert_all(files)
 
 

@@ -428,7 +428,7 @@ def test_a_complete_part_waits_for_one_that_still_comes(start_server: Callable[.
 def test_whoever_completes_the_last_part_completes_the_whole(server: Server) -> None:
     """Also where several parts end in the same moment, and nobody asks afterwards."""
     assets = []
-    for _ in range(25):
+    for _ in range(8 if server.bucket else 25):  # Swift is slow, and whoever is last is found out by the catalog
         urls = [part(server, b"abcdef", send=0) for _ in range(3)]
         assets.append(join(server, *urls).headers["rushes-asset"])
         threads = [threading.Thread(target=server.patch, args=(url, 0, b"abcdef")) for url in urls]

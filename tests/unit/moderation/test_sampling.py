@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rushes.model import Segment, Track
 from rushes.moderation.sampling import LONG_SIDE, MOST_FRAMES, choose, sample
+from rushes.tracks import Segment, Track
 
 
 def track(height: int = 360, width: int = 640, seconds: float = 60.0, kind: str = "video", fps: int = 30) -> Track:
