@@ -1,6 +1,7 @@
 """The command `rushes lint`: a stream is checked against the clauses that it has to keep.
 
-Exit codes: 0 passed, 2 a rule failed (a `must`; with `--fail-on should`, a `should` too) or nothing could be fetched, 64 usage.
+Exit codes: 0 passed, 1 a rule of ours broke, 2 a rule failed (a `must`; with `--fail-on should`, a `should` too) or nothing could
+be fetched, 64 usage.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from rushes.packaging.lint.reach import Unreachable
 from rushes.packaging.lint.report import Report, certificate, rows, summary
 from rushes.packaging.lint.rule import Severity
 
-FAILED = 2
+BROKEN, FAILED = 1, 2
 _WIDTH = 160
 
 
@@ -49,7 +50,7 @@ def lint(
     else:
         _show(found)
     counted = (Severity.MUST,) if fail_on == Severity.MUST else (Severity.MUST, Severity.SHOULD)
-    raise typer.Exit(FAILED if found.failed(*counted) else 0)
+    raise typer.Exit(FAILED if found.failed(*counted) else BROKEN if found.broken else 0)
 
 
 def _watched(target: str, depth: Depth) -> Report:

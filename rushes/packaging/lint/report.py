@@ -47,6 +47,11 @@ class Report:
         return tuple(one.rule.identifier for one in self.failed(severity))
 
     @property
+    def broken(self) -> tuple[str, ...]:
+        """Rules that could not judge the stream, by a mistake of ours: nobody knows whether it keeps them."""
+        return tuple(one.rule.identifier for one in self.outcomes if one.broken)
+
+    @property
     def passed(self) -> bool:
         return not self.failed(Severity.MUST)
 
@@ -68,6 +73,7 @@ def certificate(found: Report, target: str) -> dict[str, Any]:
         "musts": list(found.names(Severity.MUST)),
         "shoulds": list(found.names(Severity.SHOULD)),
         "infos": list(found.names(Severity.INFO)),
+        "broken": list(found.broken),
         "failures": [_failure(one) for one in found.failed()],
         "notes": list(found.notes),
     }
@@ -99,6 +105,7 @@ def rows(found: Report) -> Iterator[tuple[str, str, str, str, str]]:
 def summary(found: Report) -> str:
     counts = {severity: len(found.failed(severity)) for severity in Severity}
     verdict = "passed" if found.passed else "FAILED"
-    return f"{verdict}: {found.checked} of {len(found.outcomes)} rules had something to look at; failed: " + ", ".join(
+    said = f"{verdict}: {found.checked} of {len(found.outcomes)} rules had something to look at; failed: " + ", ".join(
         f"{count} {severity.value}" for severity, count in counts.items()
     )
+    return said + (f"; not judged, by a mistake of ours: {', '.join(found.broken)}" if found.broken else "")

@@ -59,6 +59,8 @@ class Outcome:
     looked_at: int
     faults: tuple[Fault, ...]
     count: int
+    broken: bool = False
+    """It could not judge something, by a mistake of ours."""
 
     @property
     def failed(self) -> bool:
@@ -81,26 +83,30 @@ def applied(one: Rule[Any], stream: Stream) -> Outcome:
     reckoned with (a number out of range) is a fault of the stream."""
     faults: list[Fault] = []
     looked_at = count = 0
+    broken = False
     for fault in _faults(one, stream):
         if fault is None:
             looked_at += 1
-            continue
-        count += 1
-        if len(faults) < MOST_FINDINGS:
-            faults.append(_short(fault))
-    return Outcome(one, looked_at, tuple(faults), count)
+        elif isinstance(fault, Exception):
+            broken = True
+        else:
+            count += 1
+            faults += [_short(fault)] if len(faults) < MOST_FINDINGS else []
+    return Outcome(one, looked_at, tuple(faults), count, broken)
 
 
-def _faults(one: Rule[Any], stream: Stream) -> Iterator[Fault | None]:
-    """None for each thing that is looked at, before what is wrong with it."""
-    for subject in one.over(stream):
-        yield None
-        try:
-            yield from one.check(subject, stream)
-        except (ArithmeticError, ValueError) as error:
-            yield Fault(str(getattr(subject, "where", "")), f"not to be reckoned with ({error})", "usable numbers")
-        except (LookupError, TypeError, AttributeError):  # ours: no asset has to suffer from it
-            logger.exception("lint rule %s broke", one.identifier)
+def _faults(one: Rule[Any], stream: Stream) -> Iterator[Fault | Exception | None]:
+    """None for each thing that is looked at, before what is wrong with it; the exception where the rule itself is wrong."""
+    try:
+        for subject in one.over(stream):
+            yield None
+            try:
+                yield from one.check(subject, stream)
+            except (ArithmeticError, ValueError) as error:
+                yield Fault(str(getattr(subject, "where", "")), f"not to be reckoned with ({error})", "usable numbers")
+    except (LookupError, TypeError, AttributeError) as error:  # no asset has to suffer from it, but it is told
+        logger.exception("lint rule %s broke", one.identifier)
+        yield error
 
 
 def _short(fault: Fault) -> Fault:

@@ -30,11 +30,11 @@ def media(stream: Stream) -> list[Playlist]:
     return stream.media
 
 
-@rule("hls.reachable", MUST, "RFC 8216bis 6.2.1", lambda stream: [stream] if stream.playlists else [])
+@rule("hls.reachable", MUST, "RFC 8216bis 6.2.1", lambda stream: [stream] if stream.playlists or stream.missing else [])
 def reachable(stream: Stream, _: Stream) -> Iterator[Fault]:
-    """Every playlist that is named is there."""
+    """Every manifest that is named is there."""
     for found in stream.missing:
-        yield Fault(found.partition(": ")[0], found.partition(": ")[2], "a playlist")
+        yield Fault(found.partition(": ")[0], found.partition(": ")[2], "a manifest")
 
 
 @rule("hls.extm3u", MUST, "RFC 8216bis 4.4.1.1", every)

@@ -14,9 +14,10 @@ from rushes.packaging.lint.gather import Depth, gather
 from rushes.packaging.lint.reach import BASE, StoreReach, Unreachable
 from rushes.packaging.lint.report import Report, certificate, report
 from rushes.packaging.lint.rule import Severity
-from rushes.storage.store import ObjectMissing, exists
+from rushes.storage.store import ObjectMissing
 from rushes.storage.types import content_type
 from rushes.storage.workspace import Workspace
+from rushes.tracks import has_dash
 
 CERTIFICATE = "lint.json"
 DEPTH = Depth(sizes=1_000_000)
@@ -53,7 +54,7 @@ def _checked(workspace: Workspace, asset: str, package: PackageResult) -> Report
     place, growing = build_prefix(asset, package.build), package.growing
     depth = DEPTH if package.complete else HASTY
     entries = [place + MASTER]
-    if not growing and exists(workspace.store, place + MANIFEST):
+    if not growing and has_dash(package.tracks):
         entries.append(place + MANIFEST)
     reach = StoreReach(workspace.store, media_prefix(asset))
     try:

@@ -8,7 +8,7 @@ from struct import pack
 
 import pytest
 
-from rushes.packaging.lint.report import RULES
+from rushes.packaging.lint.report import RULES, Report, certificate, summary
 from rushes.packaging.lint.rule import MUST, Fault, applied, rule
 from rushes.packaging.lint.stream import Stream
 from tests.unit.packaging.lint.conftest import BUILD, Good
@@ -179,6 +179,10 @@ def test_a_rule_that_breaks_is_told_in_the_log_and_no_stream_suffers(caplog: pyt
     def broken(subject: str, stream: object) -> list[Fault]:
         raise KeyError(subject)
 
-    # When it is applied, Then it finds nothing, and whoever runs this hears of it
-    assert not applied(broken, Stream()).failed
+    # When it is applied, Then it finds nothing, says that it could not judge, and whoever runs this hears of it
+    outcome = applied(broken, Stream())
+    assert (outcome.failed, outcome.broken) == (False, True)
     assert "hls.broken" in caplog.text
+    found = Report((outcome,))
+    assert certificate(found, "there")["broken"] == ["hls.broken"]
+    assert summary(found).endswith("not judged, by a mistake of ours: hls.broken")

@@ -59,6 +59,16 @@ def test_a_good_build_has_a_certificate_and_is_published(package: PackageResult,
     assert published(workspace, package, found) == PublishResult(build=1)
 
 
+@pytest.mark.parametrize("name", ["master.m3u8", "manifest.mpd"])
+def test_a_build_without_one_of_its_manifests_does_not_pass(
+    stream: Good, package: PackageResult, workspace: Workspace, name: str
+) -> None:
+    stream.store.delete(f"{BUILD}{name}")
+    found = checked(package, workspace)
+    assert not found.passed
+    assert any(name in str(failure) for failure in json.loads(workspace.store.read(found.certificate))["failures"])
+
+
 def test_a_bad_build_is_not_published_and_says_why(stream: Good, package: PackageResult, workspace: Workspace) -> None:
     stream.store.delete(stream.key("360p", "00002.m4s"))
     found = checked(package, workspace)
