@@ -4,12 +4,15 @@ somebody asked for too early."""
 from __future__ import annotations
 
 import contextlib
+import logging
 
 from rushes.catalog import assets, demands, fleet, holds, steps, tickets
 from rushes.catalog.change import Change, Store
 from rushes.catalog.database import Row, Turn
 from rushes.engine import outcome
 from rushes.states import AssetState
+
+logger = logging.getLogger(__name__)
 
 
 def tidy(store: Store, keep_originals: float) -> int:
@@ -40,8 +43,10 @@ def tidy(store: Store, keep_originals: float) -> int:
 
 def _wanted(change: Change, found: Row) -> int:
     """What could not be planned when it was asked for; no cleanup is."""
-    with contextlib.suppress(ValueError):
+    try:
         demands.carry_on(change, assets.noun(found))
+    except ValueError:
+        logger.warning("what is wanted of %s cannot be planned: its record cannot be read", found["id"])
     return 0
 
 
