@@ -63,10 +63,10 @@ def chromium(playwright: Playwright, profile: Path) -> Iterator[tuple[BrowserCon
     try:
         yield context, context.pages[0]
     finally:
-        with suppress(
-            Error
-        ):  # a test may have killed it, and then it depends on the moment whether there is one to close
+        try:
             context.close()
+        except Error:  # one that was killed may be gone before it is closed; then it has to be gone
+            until(lambda: not running(profile), "the browser ended")
 
 
 def slow(context: BrowserContext, page: Page) -> None:
@@ -82,12 +82,16 @@ def until(condition, what: str, patience: float = 60.0) -> None:
         pause(0.05)
 
 
+def running(profile: Path) -> list[psutil.Process]:
+    """The processes of the browser that has this profile."""
+    every = psutil.process_iter(["cmdline", "status"])
+    mine = [process for process in every if str(profile) in " ".join(process.info["cmdline"] or ())]
+    return [process for process in mine if process.info["status"] != psutil.STATUS_ZOMBIE]
+
+
 def crash(profile: Path) -> None:
     """kill -9 of every process of the browser that has this profile."""
-    mine = []
-    for process in psutil.process_iter(["cmdline"]):
-        if str(profile) in " ".join(process.info["cmdline"] or ()):
-            mine.append(process)
+    mine = running(profile)
     assert mine
     for process in mine:
         with suppress(psutil.NoSuchProcess):
