@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
-from rushes.api import signed
+from rushes.api import asset_token, signed
 from rushes.api.auth import NotAllowed
 from rushes.api.models import View
 from rushes.api.negotiation import matches
@@ -111,7 +111,7 @@ def captions(asset: Asset, link: Link) -> tuple[CaptionsView, ...]:
 async def show(
     request: Request,
     asset: Annotated[str, Path(max_length=64)],
-    token: Annotated[str | None, Query(max_length=signed.MOST_TOKEN, description="For a signed video")] = None,
+    token: Annotated[str | None, Query(max_length=asset_token.MOST, description="For a signed video")] = None,
 ) -> Response:
     """Of published assets, for everybody: no key is needed. May be kept for 2 s, then asked for again by its ETag. With a token
     the addresses have it in them; 403 for a signed video without one, and for every token that does not fit."""

@@ -7,40 +7,29 @@ docs/delivery.md has the form, docs/decisions/0029 says why it is this one.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Sequence
 
-from rushes.keys import is_id
+from rushes.api import asset_token
 
+PURPOSE = "playback"
 COOKIE = "rushes-playback"
 SHORTEST, LONGEST = 1, 7 * 86_400
 """Seconds that a token may be given out for."""
 REFUSED = "You may not play this."
 """The one sentence for every token that is missing, wrong, over, or another asset's."""
-MOST_TOKEN = 200
 _MOST_COOKIES = 8
 """Of our name in one request: a browser sends those of all paths that fit."""
 
 
 def sign(secret: bytes, asset: str, expires: int) -> str:
-    """`{asset}.{expires}.{mac}`; `expires` in seconds since 1970. Letters that need no escaping in a path or a cookie."""
-    return f"{asset}.{expires}.{_mac(secret, asset, expires)}"
+    """In the form of `asset_token`."""
+    return asset_token.sign(secret, PURPOSE, asset, expires)
 
 
 def verify(secrets: Sequence[bytes], token: str, asset: str, now: float) -> int | None:
-    """When a token for this asset ends; None where it is garbled, forged, over, or another's. Any of the secrets will do.
-
-    However wrong it is, one MAC is computed for each secret and compared as a whole.
-    """
-    parts = token.split(".") if len(token) <= MOST_TOKEN else []
-    named, end, mac = parts if len(parts) == 3 else ("", "", "")
-    well_formed = is_id(named) and _is_time(end)
-    expires = int(end) if well_formed else 0
-    given = mac.encode("utf-8", "replace")
-    genuine = [hmac.compare_digest(_mac(secret, asset, expires).encode(), given) for secret in secrets]
-    return expires if any(genuine) and well_formed and named == asset and now < expires else None
+    """When a token for this asset ends; None where it is garbled, forged, over, or another's. Any of the secrets will do."""
+    found = asset_token.opened(secrets, PURPOSE, token, now)
+    return found.expires if found and found.asset == asset else None
 
 
 def from_cookies(header: str) -> Iterator[str]:
@@ -56,13 +45,3 @@ def from_cookies(header: str) -> Iterator[str]:
 def admitted(secrets: Sequence[bytes], cookies: str, asset: str, now: float) -> int | None:
     """When the best of the cookies for this asset ends; None where there is none."""
     return max((end for token in from_cookies(cookies) if (end := verify(secrets, token, asset, now))), default=None)
-
-
-def _is_time(text: str) -> bool:
-    """One form only: ASCII digits without a leading zero, so that a token cannot be written in two ways."""
-    return text.isascii() and text.isdigit() and len(text) <= 12 and not text.startswith("0")
-
-
-def _mac(secret: bytes, asset: str, expires: int) -> str:
-    digest = hmac.new(secret, f"rushes.playback.{asset}.{expires}".encode(), hashlib.sha256).digest()
-    return urlsafe_b64encode(digest).rstrip(b"=").decode()
