@@ -12,6 +12,8 @@ class Blame(StrEnum):
     """The surroundings: a full disk, a store that answered 503. Retried with backoff and jitter."""
     PERMANENT = "permanent"
     """The creator's file. Never retried; the asset fails with the reason."""
+    RESOURCE = "resource"
+    """It needed more than it got: memory, room on the disk. Tried again elsewhere or with more, a few times."""
     POISON = "poison"
     """The input kills workers. Tried a few times, then quarantined."""
 
@@ -72,12 +74,14 @@ OPERATOR_REASONS: dict[str, str] = {
     "storage_unavailable": "The object store did not answer.",
     "purge_failed": "A cache in front of us did not say that it has forgotten what was taken away.",
     "scratch_full": "The scratch disk is full.",
+    "gpu_missing": "The settings ask for a GPU, and this worker has none that can be used.",
     "key_server_unavailable": "The key server did not answer.",
     "key_server_refused": "The key server gave no key for this video.",
     "keys_not_configured": "There is no key server, so nothing can be protected.",
     "worker_lost": "The worker that had this step disappeared.",
     "cancelled": "The work was cancelled.",
     "quarantined": "This file stopped several workers and was set aside.",
+    "unreadable_step": "This step was planned by a newer release. It waits for a worker that knows it.",
     "internal": "Something went wrong on our side.",
 }
 """What only an operator can act on."""
@@ -113,6 +117,13 @@ class Refused(RushesError):
 
 class Conflict(RushesError):
     status = 409
+
+
+class Unreadable(RushesError, ValueError):
+    """A record that this release cannot read: a newer one wrote it, or it is damaged."""
+
+    status = 503
+    retry_after = 60.0
 
 
 class StepFailure(RushesError):

@@ -8,12 +8,15 @@ import sys
 from typing import Literal
 
 from rushes.clock import rfc3339
+from rushes.tracing import trace_id
 
 FIELDS = (
     "asset",
     "step",
     "worker",
     "tenant",
+    "pool",
+    "attempt",
     "request",
     "method",
     "path",
@@ -45,6 +48,8 @@ class _Json(logging.Formatter):
             "message": record.getMessage(),
         }
         line |= {name: _plain(value) for name in FIELDS if (value := getattr(record, name, None)) is not None}
+        if "asset" in line:
+            line["trace_id"] = trace_id(str(line["asset"]))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)

@@ -271,6 +271,8 @@ class StepSpec(Noun):
     priority: int = 0
     cost: float = 1.0
     """Estimated CPU seconds."""
+    factor: float = 1.0
+    """Of what the graph reckoned: what such work was seen to take (`engine.cost`)."""
     delay: float = 0.0
     """Seconds after its planning before which it is not begun."""
 
@@ -280,8 +282,9 @@ class StepView(Noun):
 
     id: str
     key: str
-    kind: StepKind
-    pool: Pool
+    kind: Annotated[StepKind | str, Field(union_mode="left_to_right")]
+    """Any name where a newer release has planned it."""
+    pool: Annotated[Pool | str, Field(union_mode="left_to_right")]
     state: StepState
     required: bool
     progress: float

@@ -34,6 +34,10 @@ class Quota(Noun):
     """Bytes per second of all its uploads together, in each server process."""
     requests: int = Field(default=0, ge=0)
     """Requests that bring bytes at a time, in each server process."""
+    weight: float = Field(default=1.0, gt=0.0, le=1000.0)
+    """Its share of the workers beside those of others who wait too."""
+    running: int = Field(default=0, ge=0)
+    """Steps of one pool that it may have running at a time."""
     profiles: tuple[str, ...] | None = None
     """Beside the one of the settings, those that may be named for its assets. None: those of `RUSHES_PROFILES`."""
     policies: tuple[str, ...] = ()
@@ -80,6 +84,7 @@ def load_quotas(settings: Settings) -> Quotas:
         bytes_per_day=settings.tenant_bytes_per_day,
         bandwidth=settings.tenant_bandwidth,
         requests=settings.tenant_requests,
+        running=settings.tenant_running,
     )
     for profile in settings.named_profiles:
         load_profile(profile)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
@@ -10,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 
 from rushes.noun import Noun
 from rushes.policies import Policy
@@ -51,10 +50,32 @@ class Settings(Noun):
     """Name of a shipped file, or a path to one of yours."""
     profiles: str = "fast,balanced,quality,archive,lazy"
     """Other profiles that tenants may name for their assets, comma-separated. `RUSHES_QUOTAS` may say others for one tenant."""
-    slots: int = Field(default=0, ge=0, le=256, validate_default=True)
-    """Steps at a time in this worker. 0: as many as the cores, at most 4."""
-    lease_seconds: float = Field(default=15.0, ge=2.0)
-    """Seconds after which the step of a silent worker is taken back; a living one speaks once a second."""
+    slots: int = Field(default=0, ge=0, le=256)
+    """Steps at a time in this worker. 0: by `tune`, of the cores and the memory that this process may use."""
+    pool_slots: str = ""
+    """Pools with slots of their own, which they share with no other: `video=4,speech=1`."""
+    lease_seconds: float = Field(default=20.0, ge=2.0)
+    """Seconds after which the step of a silent worker is taken back."""
+    heartbeat_seconds: float = Field(default=5.0, ge=0.2)
+    """Seconds between two signs of life of a running step; at most a third of the lease."""
+    tune: Literal["throughput", "latency"] = "throughput"
+    """What slots are chosen for where their number is not given: most videos an hour, or the shortest time for each."""
+    gpu: Literal["off", "auto", "required"] = "auto"
+    """Whether speech and moderation use a GPU: if one is there, or not at all, or nothing else."""
+    age_seconds: float = Field(default=900.0, ge=1.0)
+    """Seconds after which a queue that was not served gets a share of the claims, whatever its class."""
+    preempt: bool = True
+    """Whether a bulk step makes room when something more urgent has waited for a few seconds."""
+    tenant_running: int = Field(default=0, ge=0)
+    """Steps of one pool that a tenant may have running at a time. 0: no limit."""
+    slow_host: float = Field(default=0.5, ge=0.0, lt=1.0)
+    """A worker that is slower than this share of its fleet's median takes no more work. 0: never."""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=0, ge=0, le=65_535)
+    """Where a worker shows its metrics. 0: nowhere."""
+    operator_keys: str = ""
+    """Keys of at least 16 characters, comma-separated, that may drain workers, pause pools and change priorities. Empty: only
+    callers on loopback may, where `auth` is off."""
     drain_seconds: float = Field(default=20.0, ge=0.0)
     """Seconds that a fleet worker's running steps get to end after SIGTERM; those that do not are given back unharmed."""
     max_attempts: int = Field(default=4, ge=1)
@@ -157,11 +178,6 @@ class Settings(Noun):
     """What the key server knows us by (`Authorization: Bearer ...`)."""
     log_format: Literal["text", "json"] = "text"
 
-    @field_validator("slots")
-    @classmethod
-    def _default_slots(cls, value: int) -> int:
-        return value or min(4, os.cpu_count() or 1)
-
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{(self.data / 'rushes.db').absolute()}"
@@ -206,6 +222,14 @@ class Settings(Noun):
                     "RUSHES_API_KEYS must be `tenant:key` pairs separated by commas, each key of at least 16 characters."
                 )
         return {key: tenant for tenant, key in pairs}
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """Raises SettingsError."""
+        keys = tuple(key.strip() for key in self.operator_keys.split(",") if key.strip())
+        if any(len(key) < 16 for key in keys):
+            raise SettingsError("RUSHES_OPERATOR_KEYS must be keys of at least 16 characters, separated by commas.")
+        return keys
 
 
 def load_settings(environment: Mapping[str, str], *, file: Path | None = None, **overrides: Any) -> Settings:  # noqa: ANN401 - values are validated by the model

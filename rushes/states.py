@@ -66,7 +66,7 @@ class TicketState(StrEnum):
 
 class StepState(StrEnum):
     WAITING = "waiting"
-    """Has unfinished dependencies."""
+    """For other steps, or for its time: that of its next attempt, after one that failed."""
     READY = "ready"
     RUNNING = "running"
     DONE = "done"
@@ -87,7 +87,7 @@ _STEP_TRANSITIONS: dict[StepState, frozenset[StepState]] = {
     StepState.WAITING: frozenset({StepState.READY, StepState.CANCELLED}),
     StepState.READY: frozenset({StepState.RUNNING, StepState.CANCELLED, StepState.FAILED}),
     StepState.RUNNING: frozenset(
-        {StepState.DONE, StepState.SKIPPED, StepState.FAILED, StepState.READY, StepState.CANCELLED}
+        {StepState.DONE, StepState.SKIPPED, StepState.FAILED, StepState.READY, StepState.WAITING, StepState.CANCELLED}
     ),
     StepState.DONE: frozenset(),
     StepState.SKIPPED: frozenset(),
