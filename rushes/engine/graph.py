@@ -75,9 +75,13 @@ def body(facts: SourceFacts, found: Plan, profile: Profile, policy: Policy) -> l
     return [_analysis(facts, found)]
 
 
+ENCODES_BY_ANALYSIS = 4.0
+"""CPU seconds of the encodes that follow an analysis, by those that it is reckoned to take itself."""
+
+
 def _analysis(facts: SourceFacts, found: Plan) -> StepSpec:
     """Its own end is no end of the asset: `found` is carried out then."""
-    cost = max(1.0, _encode_cost(facts, found.ladders[0], 1.0) / 4)
+    cost = max(1.0, _encode_cost(facts, found.ladders[0], 1.0) / ENCODES_BY_ANALYSIS)
     fixed = found.model_dump(mode="json")
     return _step("analyze", StepKind.ANALYZE, priority=NORMAL, cost=cost, required=False, plan=fixed)
 

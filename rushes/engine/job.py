@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 from pydantic import Field
@@ -15,6 +16,18 @@ from rushes.options import Options
 from rushes.policies import Policy
 from rushes.profiles import Profile
 from rushes.states import Action, StepKind
+
+
+class Needs(Noun):
+    """What a step asks of the worker that does it. 0: as usual."""
+
+    memory: int = 0
+    """Bytes its processes may hold together."""
+    scratch: int = 0
+    """Bytes on the scratch disk."""
+    gpu: bool = False
+    alone: bool = False
+    """It may have killed a worker before: nothing else runs beside it."""
 
 
 class Twin(Noun):
@@ -58,6 +71,14 @@ class Job(Noun):
     """The asset's verdict at the time of the claim; it may be newer and stricter than the one among the inputs."""
     verdict_override: Action | None = None
     """A moderator's decision, which a policy does not overrule."""
+    needs: Needs = Needs()
+    estimate: float = 0.0
+    """CPU seconds it is reckoned to take (`engine.cost`)."""
+
+    @property
+    def planned(self) -> dict[str, str]:
+        """As it stands in the catalog: key, kind, params."""
+        return {"key": self.key, "kind": self.kind.value, "params": json.dumps(self.params)}
 
     @property
     def is_protected(self) -> bool:
@@ -129,6 +150,8 @@ class ToolSettings(Noun):
     limits: Limits = Limits()
     whisper_model: str = ""
     speech_draft: bool = True
+    gpu: Literal["off", "auto", "required"] = "off"
+    """For speech and moderation."""
     pull: PullSettings | None = None
     purge: PurgeSettings | None = None
     """Known to the steps that need it only, as it has a secret in it."""

@@ -43,3 +43,5 @@ KINDS: dict[StepKind, Kind] = {
     StepKind.PUBLISH: Kind(Pool.PUBLISH, "rushes.packaging.publish", strict=True),
     StepKind.CLEANUP: Kind(Pool.IO, "rushes.packaging.cleanup", strict=True),
 }
+BY_NAME = {kind.value: what for kind, what in KINDS.items()}
+"""For rows, which a newer release may have written: a name that is not here is no error of theirs."""

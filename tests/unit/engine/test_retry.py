@@ -1,38 +1,115 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rushes.engine.retry import LONGEST_DELAY, POISON_AFTER, GiveUp, Retry, after_failure
+from rushes.engine.retry import (
+    FORGIVEN,
+    LOST,
+    POLICY,
+    GiveUp,
+    Past,
+    Retry,
+    after_failure,
+    evidence,
+    handed_back,
+    needs_room,
+)
 from rushes.errors import Blame
+
+BUSY, KILLED, GONE = (
+    Past(Blame.TRANSIENT, "storage_unavailable"),
+    Past(Blame.POISON, "tool_killed"),
+    Past(Blame.POISON, LOST),
+)
+SHORT = Past(Blame.RESOURCE, "scratch_full")
+HISTORIES = st.lists(st.sampled_from([BUSY, KILLED, GONE, SHORT]), min_size=1, max_size=40)
+
+
+def test_every_blame_has_its_terms() -> None:
+    assert set(POLICY) == set(Blame)
 
 
 def test_the_creators_file_is_never_tried_again() -> None:
-    assert after_failure("not_media", Blame.PERMANENT, 1, 4, 0.0) == GiveUp("not_media")
+    assert after_failure([Past(Blame.PERMANENT, "not_media")], 4, 0.0) == GiveUp("not_media")
 
 
 def test_delays_double() -> None:
-    delays = [after_failure("x", Blame.TRANSIENT, attempt, 9, 1.0 - 1e-9) for attempt in (1, 2, 3)]
-    assert [round(retry.delay) for retry in delays if isinstance(retry, Retry)] == [1, 2, 4]
+    found = [after_failure([BUSY] * count, 9, 1.0 - 1e-9) for count in (1, 2, 3)]
+    assert [round(retry.delay) for retry in found if isinstance(retry, Retry)] == [1, 2, 4]
 
 
 def test_the_last_attempt_gives_up_with_its_own_code() -> None:
-    assert after_failure("storage_unavailable", Blame.TRANSIENT, 4, 4, 0.5) == GiveUp("storage_unavailable")
+    assert after_failure([BUSY] * 4, 4, 0.5) == GiveUp("storage_unavailable")
+    assert after_failure([SHORT] * 3, 99, 0.5) == GiveUp("scratch_full")
 
 
-def test_what_kills_workers_is_quarantined() -> None:
-    assert after_failure("worker_lost", Blame.POISON, POISON_AFTER, 99, 0.5) == GiveUp("quarantined")
-    assert isinstance(after_failure("worker_lost", Blame.POISON, POISON_AFTER - 1, 99, 0.5), Retry)
+@pytest.mark.parametrize(
+    ("history", "quarantined"),
+    [
+        ([KILLED] * 2, False),
+        ([KILLED] * 3, True),
+        ([GONE] * 3, False),
+        ([GONE] * 4, True),  # the last two alone: nothing else can be to blame
+        ([KILLED, GONE], False),
+        ([KILLED, GONE, GONE], True),
+        ([SHORT, GONE, GONE], False),
+        ([SHORT, GONE, GONE, GONE], True),
+        ([GONE, KILLED, GONE], False),
+        ([GONE, KILLED, GONE, BUSY, KILLED], True),
+        ([BUSY, BUSY, GONE], False),  # a file is not to blame for its surroundings
+        ([BUSY, BUSY, BUSY, KILLED], False),
+        ([KILLED, BUSY, KILLED, BUSY, KILLED], True),
+    ],
+)
+def test_what_kills_workers_is_quarantined_by_evidence(history: list[Past], quarantined: bool) -> None:
+    assert (after_failure(history, 4, 0.5) == GiveUp("quarantined")) is quarantined
 
 
-@given(st.integers(1, 60), st.floats(0, 1, exclude_max=True))
-def test_a_delay_is_never_absurd(attempts: int, chance: float) -> None:
-    decision = after_failure("x", Blame.TRANSIENT, attempts, 1000, chance)
-    assert isinstance(decision, Retry)
-    assert 0.5 <= decision.delay <= LONGEST_DELAY
+def test_other_blames_do_not_use_up_each_others_attempts() -> None:
+    assert isinstance(after_failure([GONE, SHORT, BUSY, GONE, SHORT, BUSY], 3, 0.5), Retry)
 
 
-@pytest.mark.parametrize("blame", list(Blame))
-def test_every_blame_ends_at_some_time(blame: Blame) -> None:
-    assert any(isinstance(after_failure("x", blame, attempt, 4, 0.5), GiveUp) for attempt in range(1, 5))
+@pytest.mark.parametrize(
+    ("history", "alone"),
+    [
+        ([BUSY] * 3, False),
+        ([GONE], False),
+        ([GONE] * 2, True),
+        ([KILLED], True),
+        ([SHORT], True),
+        ([SHORT, BUSY], True),
+    ],
+)
+def test_what_is_suspected_or_was_short_runs_alone(history: list[Past], alone: bool) -> None:
+    assert needs_room(history) is alone
+    decision = after_failure(history, 9, 0.5)
+    assert isinstance(decision, Retry) and decision.alone is alone
+
+
+@given(HISTORIES, st.floats(0, 1, exclude_max=True))
+def test_a_delay_is_never_absurd(history: list[Past], chance: float) -> None:
+    decision = after_failure(history, 1000, chance)
+    if isinstance(decision, Retry):
+        assert 0.5 <= decision.delay <= 300.0
+
+
+@given(HISTORIES)
+def test_whatever_happens_a_step_ends(history: list[Past]) -> None:
+    """However its attempts end, no step is tried for ever."""
+    most = 4
+    told = [after_failure(history[: count + 1], most, 0.5) for count in range(len(history))]
+    before = list(itertools.takewhile(lambda one: isinstance(one, Retry), told))
+    assert len(before) <= (most - 1) + 2 + 3
+
+
+def test_evidence_is_only_what_speaks_against_the_step() -> None:
+    assert evidence([BUSY, SHORT, Past(Blame.PERMANENT, "corrupt")]) == 0
+
+
+def test_what_is_handed_back_comes_at_once_unless_it_goes_on_so() -> None:
+    assert [handed_back(times, 0.5).delay for times in (1, FORGIVEN)] == [0.0, 0.0]
+    assert 0 < handed_back(FORGIVEN + 1, 0.5).delay < handed_back(FORGIVEN + 3, 0.5).delay <= 300.0
