@@ -9,8 +9,10 @@ from pydantic import TypeAdapter
 from rushes.catalog import encodes
 from rushes.catalog.database import Row, Session
 from rushes.engine.job import Twin
+from rushes.engine.kinds import BY_NAME
 from rushes.engine.work import work_key
 from rushes.model import Asset, Result
+from rushes.noun import stored_as
 from rushes.states import StepKind
 
 _RESULT: TypeAdapter[Result] = TypeAdapter(Result)
@@ -19,9 +21,9 @@ _NOT_IT = "('deleted', 'failed')"
 
 
 def name(tx: Session, asset: tuple[Row, Asset], step: Row, *, tool: str) -> str | None:
-    """The name of a step's work; None where it has none, or while the source's digest is not known."""
+    """The name of a step's work; None where it has none that we know, or while the source's digest is not known."""
     found, noun = asset
-    if noun.source is None or noun.source.sha256 is None:
+    if noun.source is None or noun.source.sha256 is None or step["kind"] not in BY_NAME:
         return None
     spec, params = (StepKind(step["kind"]), step["key"]), json.loads(step["params"])
     source, profile = (noun.source.sha256, noun.source.size), encodes.profile_of(tx, found, step["key"])
@@ -41,7 +43,7 @@ def twin(tx: Session, tenant: str, work: str | None) -> Twin | None:
     )
     if row is None:
         return None
-    return Twin(asset=row["asset"], result=_RESULT.validate_json(row["result"]), cpu_seconds=row["cost"])
+    return Twin(asset=row["asset"], result=stored_as(_RESULT, row["result"]), cpu_seconds=row["cost"])
 
 
 def remember(tx: Session, asset: tuple[Row, Asset], *, tool: str) -> None:

@@ -10,20 +10,18 @@ from rushes.catalog import (
     bookings,
     early,
     encodes,
-    fleet,
     holds,
     media_keys,
     outbox,
     steps,
     uploads,
-    why,
 )
 from rushes.catalog.change import Change
-from rushes.catalog.on_demand import OnDemand
-from rushes.catalog.records import Counts, Delivery, Event, Fleet, Upload
+from rushes.catalog.operations import Operations
+from rushes.catalog.records import Delivery, Event, Upload
 from rushes.engine.early import Pieces
-from rushes.engine.graph import republication, review
-from rushes.engine.outcome import Outcome, apply, revived
+from rushes.engine.graph import review
+from rushes.engine.outcome import Outcome, apply
 from rushes.errors import REASONS, Conflict
 from rushes.facts import EarlyFacts, SourceRef
 from rushes.model import Asset, StepSpec, StepView, Verdict, VerdictResult
@@ -32,7 +30,7 @@ from rushes.profiles import Limits, Profile, fitted
 from rushes.states import Action, AssetState, Publication
 
 
-class Catalog(OnDemand):
+class Catalog(Operations):
     # -- uploads ------------------------------------------------------------------------------------------------------
 
     def create_part(self, upload: Upload, decide: bookings.Decide | None = None, *, day: bool = True) -> None:
@@ -261,23 +259,6 @@ class Catalog(OnDemand):
             uploads.terminate_of(change.tx, asset)
             return change.fail_asset(noun, Reason(code="cancelled", message=REASONS["cancelled"]))
 
-    def retry(self, asset: str) -> Asset:
-        """Start failed and cancelled steps again, and checks that refused a build.
-
-        Raises Conflict where there is nothing to retry.
-        """
-        with self._store.change() as change:
-            noun = assets.get(change.tx, asset)
-            if noun.source is None or noun.state is AssetState.DELETED:
-                raise Conflict("nothing_to_retry", "This asset has no source to work on.")
-            if not steps.reopen(change.tx, noun, encodes.newest(noun)):
-                raise Conflict("nothing_to_retry", "No step of this asset has failed.")
-            change.settle(asset)
-            states = {row["key"]: row["state"] for row in steps.of_asset(change.tx, asset)}
-            if noun.state is AssetState.FAILED and states.get("publish.ready") == "done":
-                change.add_steps(noun, republication(noun.revision, sorted(states)))
-            return change.save(Outcome(revived(noun), ("asset.updated",)))
-
     def converge(self, asset: str, *, above: int = 0) -> Asset:
         """Have the pointer made what the catalog says of the asset; builds to come have numbers greater than `above`."""
         with self._store.change() as change:
@@ -307,12 +288,7 @@ class Catalog(OnDemand):
         with self._store.change() as change:
             return _decide(change, asset, action)
 
-    def why(self, asset: str) -> str:
-        """What an asset is waiting for, in a sentence."""
-        with self._database.read() as tx:
-            return why.explain(assets.get(tx, asset), [steps.view(row) for row in steps.of_asset(tx, asset)])
-
-    # -- events, deliveries, fleet ------------------------------------------------------------------------------------
+    # -- events, deliveries -------------------------------------------------------------------------------------------
 
     def events(
         self, *, after: int = 0, asset: str | None = None, tenant: str | None = None, limit: int = 100
@@ -343,14 +319,6 @@ class Catalog(OnDemand):
                 outbox.settle(tx, delivery, "abandoned")
             else:
                 outbox.settle(tx, delivery, "due", self._store.now(tx) + delay)
-
-    def fleet(self) -> Fleet:
-        with self._database.read() as tx:
-            return fleet.view(tx, self._store.now(tx))
-
-    def counts(self) -> Counts:
-        with self._database.read() as tx:
-            return fleet.counts(tx, self._store.now(tx))
 
 
 def _decide(change: Change, asset: str, action: Action) -> Asset:

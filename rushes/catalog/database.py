@@ -24,11 +24,26 @@ class Row(Protocol):
 Params = Mapping[str, Any]
 
 
+UNREACHABLE, LOCKED = "database_unreachable", "database_locked"
+READ_ONLY, FULL = "database_read_only", "database_full"
+"""Why a database does not take a transaction: stable codes, for logs, metrics and the doctor."""
+REMEDIES = {
+    UNREACHABLE: "Start the database, or correct RUSHES_DATABASE_URL; processes connect again by themselves.",
+    LOCKED: "Look for a long transaction or a lock that somebody holds; work goes on once it is gone.",
+    READ_ONLY: "It takes no writes: a standby, or a file without leave to write. Name the primary, or give leave.",
+    FULL: "Its disk is full: make room there. Nothing is lost, and work goes on by itself.",
+}
+
+
 class DatabaseUnavailable(Exception):
-    """The database cannot take the transaction now (locked for too long, disk full, not there); later it may.
+    """The database cannot take the transaction now (locked for too long, disk full, not there); later it may. `code` says why.
 
     Whether a COMMIT that was under way took effect is not known, so whatever is tried again has to bear that.
     """
+
+    def __init__(self, text: str, code: str = UNREACHABLE) -> None:
+        self.code = code
+        super().__init__(f"{code}: {text}")
 
 
 class Turn(IntEnum):
@@ -66,6 +81,11 @@ class Session(Protocol):
 
     def execute(self, statement: str, parameters: Params | None = None) -> int:
         """Run a statement and give the number of rows it touched."""
+        ...
+
+    def later(self, statement: str, parameters: Params | None = None) -> None:
+        """Run a statement, in its turn, before the transaction's next one or its end: nobody waits for its answer. What is
+        wrong with it is raised then."""
         ...
 
     def all(self, statement: str, parameters: Params | None = None) -> list[Row]: ...

@@ -6,16 +6,18 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from rushes.catalog import assets, encodes, steps
+from rushes.catalog import assets, encodes, reopening, steps
 from rushes.catalog.change import Change
 from rushes.catalog.database import Session
 from rushes.engine import lazy
 from rushes.engine.clip import shown
+from rushes.engine.cost import weighed
 from rushes.engine.early import EARLY_PROBE
 from rushes.engine.outcome import Outcome, shown_encode
 from rushes.engine.rounds import marked, round_of
 from rushes.errors import Conflict
 from rushes.model import AnalysisResult, Asset, Demand, ProbeResult, Result
+from rushes.noun import stored_as
 from rushes.plan import Plan
 from rushes.states import AssetState, StepState
 
@@ -64,7 +66,8 @@ def _again(change: Change, asset: Asset, by: By) -> None:
     number = shown_encode(asset)
     states = _states(change.tx, asset.id, number)
     lost = lazy.state(asset.lazy, states, wanted=True) == "available"
-    if by == "api" and lost and steps.reopen_lazy(change.tx, asset, number):
+    if by == "api" and lost:
+        reopening.reopen_lazy(change.tx, asset, number)
         change.settle(asset.id)
 
 
@@ -96,7 +99,7 @@ def _plan(change: Change, asset: Asset, number: int, states: dict[str, StepState
         return
     # Somebody is waiting, though nobody may have waited for the asset itself
     soon = [spec.model_copy(update={"priority": spec.priority - asset.priority}) for spec in specs]
-    steps.insert(change.tx, asset, soon, change.now)
+    steps.insert(change.tx, asset, weighed(soon, change.learned), change.now)
     # A cleanup that is planned knows nothing of what comes to be made, and would take it away
     steps.behind_cleanups(change.tx, asset.id, ".lazy")
     package = marked(lazy.PACKAGE, number) if number > 1 else lazy.PACKAGE
@@ -108,7 +111,7 @@ def plan_of(tx: Session, asset: str, number: int) -> Plan | None:
     """What an encode was made by: the analysis's plan where there is one, else that of the probe."""
     keys = [key if number == 1 else marked(key, number) for key in ("analyze", "probe")]
     results = {
-        row["key"]: _RESULT.validate_json(row["result"])
+        row["key"]: stored_as(_RESULT, row["result"])
         for row in tx.all(
             "SELECT key, result FROM steps WHERE asset = :asset AND state = 'done' AND key IN (:first, :second, :early)",
             {"asset": asset, "first": keys[0], "second": keys[1], "early": EARLY_PROBE},

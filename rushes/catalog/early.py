@@ -14,6 +14,7 @@ from rushes.engine.graph import early_probe
 from rushes.engine.outcome import Outcome
 from rushes.facts import EarlyFacts
 from rushes.model import ProbeResult, Result
+from rushes.noun import stored_as
 from rushes.states import AssetState
 
 _RESULT: TypeAdapter[Result] = TypeAdapter(Result)
@@ -41,7 +42,7 @@ def result(tx: Session, asset: str, size: int, seen: str | None) -> ProbeResult 
     row = _done(tx, asset)
     if row is None or seen is None:
         return None
-    shown, found = Pieces.model_validate(json.loads(row[0])), _RESULT.validate_json(row[1])
+    shown, found = Pieces.model_validate(json.loads(row[0])), stored_as(_RESULT, row[1])
     same = shown.sha256 == seen and shown.length == size
     return found if same and isinstance(found, ProbeResult) and found.facts.size == size else None
 

@@ -23,7 +23,9 @@ def take(change: Change, asset: Asset, job: Job, result: Result, *, tool: str) -
         return
     if job.kind is StepKind.PUBLISH:
         asset = encodes.published(change.tx, asset, job.key, result)
-    asset = change.save(outcome.apply(asset, job.key, result, change.now))
+    found = outcome.apply(asset, job.key, result, change.now)
+    if found != outcome.Outcome(asset):  # as by the one chunk of many: then there is nothing to write
+        asset = change.save(found)
     if job.kind is StepKind.PUBLISH and isinstance(result, Skipped) and job.fence > 1:
         change.retract(job.asset)  # an earlier attempt may have written the pointer before it was lost
     if job.key == EARLY_PROBE:

@@ -14,7 +14,7 @@ from rushes.engine.outcome import Outcome, replaced
 from rushes.engine.rounds import MARK, opening, plain, round_of
 from rushes.errors import Conflict, NotFound
 from rushes.model import Asset, Encode, PackageResult, PublishResult, Result
-from rushes.noun import Reason
+from rushes.noun import Reason, stored_as
 from rushes.profiles import Profile
 from rushes.states import AssetState
 
@@ -26,14 +26,14 @@ def profile_of(tx: Session, found: Row, key: str) -> Profile:
     for."""
     number = round_of(key)
     if number == 1:
-        return Profile.model_validate_json(found["profile"])
+        return assets.profile(found["profile"])
     row = tx.one(
         "SELECT profile FROM encodes WHERE asset = :asset AND number = :number",
         {"asset": found["id"], "number": number},
     )
     if row is None:
         raise LookupError(f"{found['id']} has no encode {number}")
-    return Profile.model_validate_json(row["profile"])
+    return assets.profile(row["profile"])
 
 
 MOST = 20
@@ -98,6 +98,7 @@ def give_up(change: Change, asset: Asset, key: str, reason: Reason) -> None:
     """A step that a later encode cannot do without failed for good: the rest of it is not done, and the asset stays as it was."""
     number = round_of(key)
     steps.cancel_round(change.tx, asset.id, number, change.now)
+    change.counted = True
     note = Reason(code=reason.code, message=f"encode {number} failed at {key}: {reason.message}")
     change.save(Outcome(asset.model_copy(update={"notes": (*asset.notes, note)}), ("asset.updated",)))
 
@@ -110,7 +111,7 @@ def published(tx: Session, asset: Asset, key: str, result: Result) -> Asset:
         " AND kind IN ('analyze', 'package', 'download')",
         {"asset": asset.id, "later": f"%{MARK}%"},
     )
-    made = {row["key"]: _RESULT.validate_json(row["result"]) for row in rows}
+    made = {row["key"]: stored_as(_RESULT, row["result"]) for row in rows}
     if isinstance(result, PublishResult):  # what the checker refused is newer
         made = {
             step: one for step, one in made.items() if not isinstance(one, PackageResult) or one.build <= result.build
@@ -132,4 +133,4 @@ def _under_way(tx: Session, asset: Asset) -> Encode | None:
 
 def _under_way_rows(tx: Session, asset: str) -> list[Row]:
     """What was told to stop is not, and what is made on demand is no encode."""
-    return [row for row in steps.under_way(tx, asset) if not row["cancel"] and not is_lazy(row["key"])]
+    return [row for row in steps.under_way(tx, asset) if row["cancel"] != steps.CANCEL and not is_lazy(row["key"])]

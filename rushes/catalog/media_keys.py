@@ -10,6 +10,7 @@ from rushes.engine.outcome import Outcome
 from rushes.engine.rekey import NAME, rekey
 from rushes.errors import Conflict
 from rushes.model import Asset, PackageResult, Result
+from rushes.noun import stored_as
 from rushes.states import AssetState
 
 _RESULT: TypeAdapter[Result] = TypeAdapter(Result)
@@ -52,7 +53,7 @@ def _maker(change: Change, asset: Asset) -> str:
         "SELECT key, result FROM steps WHERE asset = :asset AND state = 'done' AND kind = 'package'",
         {"asset": asset.id},
     )
-    made = {row["key"]: _RESULT.validate_json(row["result"]) for row in rows}
+    made = {row["key"]: stored_as(_RESULT, row["result"]) for row in rows}
     for key, result in made.items():
         if isinstance(result, PackageResult) and result.build == asset.build and not result.growing:
             return str(key)

@@ -34,6 +34,6 @@ class OnDemand(Reception):
             return on_request.progress(tx, asset, key, rung)
 
     def hasten(self, asset: str, key: str) -> None:
-        """A player waits for what a step makes."""
-        with self._database.write() as tx:
-            on_request.hasten(tx, asset, key)
+        """A player waits for what a step makes. Raises NotFound."""
+        with self._store.change() as change:
+            on_request.hasten(change, asset, key)

@@ -11,11 +11,14 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from rushes.catalog import assets
+from rushes.catalog.change import Change
 from rushes.catalog.database import Session
 from rushes.engine import lazy
+from rushes.engine.classes import class_of, deadline_of
 from rushes.engine.outcome import shown_encode
 from rushes.engine.rounds import MARK
 from rushes.model import Asset, Result, TracksResult
+from rushes.noun import stored_as
 from rushes.plan import Chunk, Grid, Rung
 from rushes.states import AssetState, StepState
 from rushes.tracks import Track
@@ -97,13 +100,17 @@ def progress(tx: Session, asset: str, key: str, rung: str) -> Progress:
     return Progress(StepState(row["state"]).is_final, _track(row["result"], rung) if done else None)
 
 
-def hasten(tx: Session, asset: str, key: str) -> None:
-    """A player waits for what this step makes: it goes with what makes uploads playable."""
-    tx.execute(
-        "UPDATE steps SET priority = :priority WHERE asset = :asset AND key = :key AND priority < :priority"
-        " AND state IN ('waiting', 'ready')",
-        {"asset": asset, "key": key, "priority": lazy.AT_ONCE},
+def hasten(change: Change, asset: str, key: str) -> None:
+    """A player waits for what this step makes: it goes with what makes uploads playable. Raises NotFound."""
+    assets.row(change.tx, asset)
+    at_once = {"priority": lazy.AT_ONCE, "class": int(class_of(lazy.AT_ONCE)), "due": deadline_of(lazy.AT_ONCE, 0.0)}
+    moved = change.tx.execute(
+        "UPDATE steps SET priority = :priority, class = :class, deadline = created_at + :due, state = 'waiting'"
+        " WHERE asset = :asset AND key = :key AND priority < :priority AND state IN ('waiting', 'ready')",
+        {"asset": asset, "key": key, **at_once},
     )
+    if moved:
+        change.settle(asset)
 
 
 _OF_LADDER = "key LIKE :like AND (key LIKE :mark OR (:first = 1 AND key NOT LIKE :any))"
@@ -124,6 +131,6 @@ def _start(params: dict[str, Any]) -> Fraction:
 
 
 def _track(result: str, rung: str) -> Track | None:
-    found = _RESULT.validate_json(result)
+    found = stored_as(_RESULT, result)
     tracks = found.tracks if isinstance(found, TracksResult) else ()
     return next((track for track in tracks if track.name == rung), None)

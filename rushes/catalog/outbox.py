@@ -44,12 +44,12 @@ def append(tx: Session, entries: Sequence[Entry], *, deliver: bool) -> None:
     if entries:
         tx.turn(Turn.EVENTS, wait=True)
     for one in entries:
-        tx.execute(
+        tx.later(
             "INSERT INTO events (id, type, asset, tenant, at, data) VALUES (:id, :type, :asset, :tenant, :at, :data)",
             one,
         )
         if deliver and one["type"] in DELIVERED:
-            tx.execute(
+            tx.later(
                 "INSERT INTO deliveries (id, seq, state, next_at) SELECT id, seq, 'due', at FROM events WHERE id = :id",
                 {"id": one["id"]},
             )
@@ -110,6 +110,24 @@ def take(tx: Session, now: float, limit: int) -> list[Delivery]:
 def give_back(tx: Session) -> None:
     """All that are taken, for a sender that knows it is the only one: whoever had them is dead."""
     tx.execute("UPDATE deliveries SET lease_expires = NULL WHERE state = 'due' AND lease_expires IS NOT NULL")
+
+
+def is_stuck(tx: Session, now: float) -> bool:
+    """Whether a delivery is somebody's whose time to send it is long over."""
+    found = tx.one(
+        "SELECT 1 FROM deliveries WHERE state = 'due' AND lease_expires IS NOT NULL AND lease_expires < :before LIMIT 1",
+        {"before": now - LEASE},
+    )
+    return found is not None
+
+
+def free(tx: Session, now: float) -> int:
+    """Whoever had them is dead. Gives how many."""
+    return tx.execute(
+        "UPDATE deliveries SET lease_expires = NULL WHERE state = 'due' AND lease_expires IS NOT NULL"
+        " AND lease_expires < :before",
+        {"before": now - LEASE},
+    )
 
 
 def settle(tx: Session, delivery: Delivery, state: str, next_at: float | None = None) -> None:

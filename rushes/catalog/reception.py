@@ -1,13 +1,14 @@
-"""The catalog as it is asked before an upload begins: what is taken, one-time upload addresses, the fleet's load."""
+"""The catalog as it is asked before an upload begins: what is taken, one-time upload addresses."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rushes.catalog import arrival, assets, bookings, fleet, tickets, uploads
-from rushes.catalog.change import Change, Store
-from rushes.catalog.records import Booked, Load, Ticket, TicketUpload, Upload
+from rushes.catalog import arrival, assets, bookings, tickets, uploads
+from rushes.catalog.change import Change
+from rushes.catalog.overview import Overview
+from rushes.catalog.records import Booked, Ticket, TicketUpload, Upload
 from rushes.errors import Refused, RushesError
 from rushes.facts import SourceRef
 from rushes.model import Asset
@@ -32,11 +33,7 @@ def _begun(change: Change, one: Beginning) -> Asset | RushesError:
         return refusal
 
 
-class Reception:
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._database = store.database
-
+class Reception(Overview):
     def booked(self, tenant: str, ticket: str | None = None, *, parts: Sequence[str] = (), day: bool = True) -> Booked:
         """What is taken now. Raises NotFound for a ticket that is not there."""
         with self._database.read() as tx:
@@ -56,11 +53,6 @@ class Reception:
         """The one that the same one-time address made for the same file before."""
         with self._database.read() as tx:
             return uploads.alike(tx, upload)
-
-    def load(self) -> Load:
-        """What the fleet has to do, and who there is to do it."""
-        with self._database.read() as tx:
-            return fleet.load(tx, self._store.now(tx))
 
     # -- several uploads at once --------------------------------------------------------------------------------------
 

@@ -143,11 +143,71 @@ class Delivery(Noun):
     attempts: int
 
 
+class Beat(Noun):
+    """A running step's sign of life."""
+
+    step: str
+    fence: int
+    progress: float
+    """0 to 1."""
+    cpu_seconds: float = 0.0
+    """Of this attempt so far."""
+
+
 class Claim(Noun):
     """A step that now belongs to a worker until its lease ends."""
 
     job: Job
     lease_expires: float
+
+
+class PoolLoad(Noun):
+    """Open work of one pool, as it was when it was sampled (`catalog.loads`)."""
+
+    pool: str
+    sampled_at: float
+    ready: int = 0
+    running: int = 0
+    waiting: int = 0
+    ready_cpu: float = 0.0
+    """Estimated CPU seconds of the steps that could start now."""
+    running_cpu: float = 0.0
+    """Of what is left of those that run."""
+    planned_cpu: float = 0.0
+    """Of those that wait for others or for their time."""
+    oldest_ready: float | None = None
+    """Since when the oldest is ready, seconds since the epoch."""
+    kinds: dict[str, dict[str, int]] = Field(default_factory=dict)
+    """kind -> state -> how many; open steps only."""
+    classes: dict[str, float] = Field(default_factory=dict)
+    """Name of the priority class -> `ready_cpu` of it."""
+
+    @property
+    def cpu(self) -> float:
+        """What scales a pool: work that runs counts, or the machine that does it would be taken away."""
+        return self.ready_cpu + self.running_cpu
+
+
+class Backlog(Noun):
+    """What a pool has to do, and who there is to do it."""
+
+    pool: str
+    ready: int = 0
+    running: int = 0
+    waiting: int = 0
+    ready_cpu_seconds: float = 0.0
+    running_cpu_seconds: float = 0.0
+    planned_cpu_seconds: float = 0.0
+    workers: int = 0
+    """Living ones that take work of this pool."""
+    cores: float = 0.0
+    """Theirs. A worker of several pools counts in each."""
+    backlog_seconds: float = 0.0
+    """Until what is ready and running is done by these cores, each shared among its pools by their work. Without a worker: as
+    if there were one core."""
+    oldest_ready_seconds: float = 0.0
+    paused: bool = False
+    sampled_at: float = 0.0
 
 
 class PoolView(Noun):
@@ -156,8 +216,16 @@ class PoolView(Noun):
     running: int
     waiting: int
     backlog_seconds: float
-    """Estimated CPU seconds of the steps that could start now."""
+    """As `Backlog.backlog_seconds`."""
     oldest_ready_seconds: float
+    ready_cpu_seconds: float = 0.0
+    running_cpu_seconds: float = 0.0
+    planned_cpu_seconds: float = 0.0
+    workers: int = 0
+    cores: float = 0.0
+    paused: bool = False
+    reason: str = ""
+    """Why it is paused."""
 
 
 class WorkerView(Noun):
@@ -169,32 +237,98 @@ class WorkerView(Noun):
     started_at: float
     seen_at: float
     steps: tuple[str, ...] = ()
+    host: str = ""
+    release: str = ""
+    """Of rushes."""
+    graph: int = 1
+    """The newest graph version that it can carry out."""
+    cores: float = 0.0
+    memory: int = 0
+    gpu: str = ""
+    state: str = "working"
+    """working, draining, cordoned."""
+    reason: str = ""
+    """Of that state."""
+    wanted: str = ""
+    """What an operator asked of it: drain, cordon."""
+    speed: float = 0.0
+    """Estimated by measured CPU seconds; 0: unknown."""
+    scratch_free: int = 0
+    skew: float = 0.0
+    """Its clock minus the database's, in seconds."""
+
+
+class PoolState(Noun):
+    """Whether a pool takes steps."""
+
+    pool: str
+    paused: bool = False
+    reason: str = ""
+    """What the operator said who paused it."""
+    changed_at: float = 0.0
+
+
+class UnreadableSteps(Noun):
+    """Open steps that nobody who is there can do: a newer release planned them."""
+
+    kind: str
+    version: int
+    """Of the graph they belong to."""
+    pool: str
+    steps: int
+
+
+class Quarantined(Noun):
+    """A step that was set aside because it kills workers."""
+
+    step: str
+    key: str
+    kind: str
+    asset: str
+    tenant: str
+    at: float
+    reason_code: str
+    """How its last attempt ended."""
+    released_at: float | None = None
+    bundle: str
+    """JSON of an `engine.bundle.Bundle`."""
+    replay: str
+    """The command that does it again on this machine."""
 
 
 class Load(Noun):
-    """Work that is planned and not done, in estimated CPU seconds, and the slots of the living workers that may do it."""
+    """Work that is planned and not done, in estimated CPU seconds, and the cores of the living workers that may do it."""
 
     work: dict[str, float] = Field(default_factory=dict)
     """By pool."""
-    slots: dict[str, int] = Field(default_factory=dict)
-    """By pool; a worker counts in each pool it serves."""
-    all_slots: int = 0
+    slots: dict[str, float] = Field(default_factory=dict)
+    """CPU seconds that a second brings, by pool; a worker counts in each pool it serves. Its cores, or its slots if it does not
+    say them."""
+    all_slots: float = 0
 
 
 class Fleet(Noun):
     pools: tuple[PoolView, ...]
     workers: tuple[WorkerView, ...]
+    sampled_at: float = 0.0
+    """When the numbers of the pools were taken."""
 
 
 class Counts(Noun):
     """Numbers for the metrics page."""
 
     steps: tuple[tuple[str, str, str, int], ...]
-    """(state, kind, pool, how many)."""
+    """(state, kind, pool, how many); open ones."""
     assets: dict[str, int]
     uploads_open: int
     outbox_lag_seconds: float
-    attempts: tuple[tuple[str, str, int], ...]
-    """(kind, outcome, how many)."""
+    attempts: tuple[tuple[str, str, int], ...] = ()
+    """(kind, outcome, how many). Always empty: each process counts its own (`workers.telemetry`)."""
+    reconciled_seconds: float | None = None
+    """Since the reconciler came round last; None: it never has."""
+    sampled_seconds: float | None = None
+    """Since the numbers of the pools were taken."""
+    quarantined: int = 0
+    """Steps that are set aside now."""
     avoided: tuple[tuple[str, int, float], ...] = ()
     """(kind, steps whose results were copied, CPU seconds saved)."""

@@ -9,20 +9,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rushes.catalog.database import DatabaseUnavailable, Params, Row, Session, Turn, apply_migrations
+from rushes.catalog.database import (
+    FULL,
+    LOCKED,
+    READ_ONLY,
+    UNREACHABLE,
+    DatabaseUnavailable,
+    Params,
+    Row,
+    Session,
+    Turn,
+    apply_migrations,
+)
 from rushes.clock import SystemClock, pause
 
 LOCK_PATIENCE = 15.0
 """Seconds a writer waits for its turn before it gives up; the longest transaction seen takes a few milliseconds."""
 
 
-_PASSING = (
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CANTOPEN,
-)
+_PASSING = {
+    sqlite3.SQLITE_BUSY: LOCKED,
+    sqlite3.SQLITE_LOCKED: LOCKED,
+    sqlite3.SQLITE_FULL: FULL,
+    sqlite3.SQLITE_READONLY: READ_ONLY,
+    sqlite3.SQLITE_IOERR: UNREACHABLE,
+    sqlite3.SQLITE_CANTOPEN: UNREACHABLE,
+}
+"""What may pass, by SQLite's primary result codes, and what we call it."""
 
 
 class SqliteSession:
@@ -37,6 +50,9 @@ class SqliteSession:
 
     def execute(self, statement: str, parameters: Params | None = None) -> int:
         return self._connection.execute(statement, parameters or {}).rowcount
+
+    def later(self, statement: str, parameters: Params | None = None) -> None:
+        self.execute(statement, parameters)
 
     def all(self, statement: str, parameters: Params | None = None) -> list[Row]:
         return [*self._connection.execute(statement, parameters or {}).fetchall()]
@@ -99,7 +115,8 @@ class SqliteDatabase:
                 if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                     raise
                 if clock.monotonic() > deadline:
-                    raise DatabaseUnavailable(f"the database stayed locked for {LOCK_PATIENCE:.0f} s") from error
+                    text = f"the database stayed locked for {LOCK_PATIENCE:.0f} s"
+                    raise DatabaseUnavailable(text, LOCKED) from error
             pause(random.uniform(0.0001, 0.0006))  # noqa: S311 - spreads waiters, keeps no secret
 
     def migrate(self) -> list[str]:
@@ -123,6 +140,6 @@ def _told() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF in _PASSING:
-            raise DatabaseUnavailable(str(error)) from error
+        if code := _PASSING.get(error.sqlite_errorcode & 0xFF):
+            raise DatabaseUnavailable(str(error), code) from error
         raise

@@ -7,41 +7,50 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from rushes.catalog import queue
 from rushes.catalog.database import Row, Session
-from rushes.catalog.queue import COLUMNS, OPEN, UNDER_WAY
+from rushes.catalog.queue import COLUMNS, LANE, OPEN, UNDER_WAY
+from rushes.catalog.records import Beat
+from rushes.engine.classes import class_of, deadline_of
+from rushes.engine.job import Job
 from rushes.engine.lane import LOOK_END
-from rushes.engine.rounds import AGAIN, MARK, followers
+from rushes.engine.rounds import MARK
+from rushes.engine.version import GRAPH
 from rushes.keys import new_id
-from rushes.model import Asset, LintResult, StepSpec, StepView
+from rushes.model import Asset, Result, Skipped, StepSpec, StepView
 from rushes.noun import Reason
-from rushes.states import Pool, StepKind, StepState
+from rushes.states import StepKind, StepState
 
 FINISHED = "('done', 'skipped', 'failed', 'cancelled')"
+FAR = 10
+"""Leases: others may have longer ones, but not by so much."""
+CANCEL, ROOM = 1, 2
+"""In `cancel`: it is to end; or it is to be handed back, to make room, and goes on later."""
 WON = ("done", "skipped")
 """How attempts end whose outputs stay."""
 
 
 def insert(tx: Session, asset: Asset, specs: Sequence[StepSpec], now: float) -> None:
     """Add planned steps, to be settled. A key that is there already stays."""
-    version = asset.source.version if asset.source else 1
-    queue.join(tx, asset.tenant)
+    source = asset.source.version if asset.source else 1
     for spec in specs:
+        priority = _priority(asset, spec)
         values = {
-            "id": new_id(now), "asset": asset.id, "tenant": asset.tenant, "version": version, "now": now,
-            **spec.model_dump(mode="json", include={"key", "kind", "pool", "cost"}), "priority": _priority(asset, spec),
+            "id": new_id(now), "asset": asset.id, "tenant": asset.tenant, "source": source, "version": GRAPH, "now": now,
+            **spec.model_dump(mode="json", include={"key", "kind", "pool", "cost", "factor"}), "priority": priority,
+            "class": int(class_of(priority)), "deadline": deadline_of(priority, now),
             "required": int(spec.required), "params": json.dumps(spec.params), "begin": now + spec.delay if spec.delay else 0.0,
         }  # fmt: skip
         added = tx.execute(
-            "INSERT INTO steps (id, asset, tenant, source_version, key, kind, pool, params, required, priority, cost,"
-            " state, waiting, created_at, not_before) VALUES (:id, :asset, :tenant, :version, :key, :kind, :pool, :params,"
-            " :required, :priority, :cost, 'waiting', 0, :now, :begin) ON CONFLICT DO NOTHING",
+            "INSERT INTO steps (id, asset, tenant, source_version, key, kind, pool, params, required, priority, cost, factor,"
+            " state, waiting, created_at, not_before, class, deadline, version)"
+            " VALUES (:id, :asset, :tenant, :source, :key, :kind, :pool, :params, :required, :priority, :cost, :factor,"
+            " 'waiting', 0, :now, :begin, :class, :deadline, :version) ON CONFLICT DO NOTHING",
             values,
         )
         if added:
-            _link(tx, values["id"], asset.id, version, spec.after)
+            _link(tx, values["id"], asset.id, source, spec.after)
         if added and spec.kind is StepKind.PUBLISH:
-            _after_cleanups(tx, asset.id, "s.kind = 'publish' AND s.state = 'waiting'")
+            after_cleanups(tx, asset.id, "s.kind = 'publish' AND s.state = 'waiting'")
 
 
 def _priority(asset: Asset, spec: StepSpec) -> int:
@@ -58,7 +67,7 @@ def _link(tx: Session, step: str, asset: str, version: int, after: Sequence[str]
         )
 
 
-def _after_cleanups(tx: Session, asset: str, which: str) -> None:
+def after_cleanups(tx: Session, asset: str, which: str) -> None:
     """Steps of an asset wait for its cleanups under way, which would take away what they write. Purges do not."""
     tx.execute(
         "INSERT INTO step_after (step, after) SELECT s.id, c.id FROM steps s JOIN steps c ON c.asset = s.asset"
@@ -70,22 +79,41 @@ def _after_cleanups(tx: Session, asset: str, which: str) -> None:
 
 def behind_cleanups(tx: Session, asset: str, part: str) -> None:
     """Steps that wait, with `part` in their keys, wait for the cleanups under way too."""
-    _after_cleanups(tx, asset, f"s.key LIKE '%{part}%' AND s.state = 'waiting'")
+    after_cleanups(tx, asset, f"s.key LIKE '%{part}%' AND s.state = 'waiting'")
 
 
-def settle(tx: Session, asset: str, now: float) -> set[Pool]:
-    """Count what each waiting step still waits for, and make ready those that wait for nothing. Gives their pools."""
+def settle(tx: Session, asset: str, now: float) -> list[Row]:
+    """Count what each waiting step still waits for, and make ready those that wait for nothing, not for their time either.
+    Gives the lanes of these."""
     tx.execute(
-        "UPDATE steps SET waiting = (SELECT count(*) FROM step_after l JOIN steps d ON d.id = l.after"
-        f" WHERE l.step = steps.id AND d.state NOT IN {FINISHED}) WHERE asset = :asset AND state = 'waiting'",
+        f"UPDATE steps SET waiting = {_STILL} WHERE asset = :asset AND state = 'waiting' AND waiting <> {_STILL}",
         {"asset": asset},
     )
-    rows = tx.all(
+    return tx.all(
         "UPDATE steps SET state = 'ready', ready_at = :now WHERE asset = :asset AND state = 'waiting' AND waiting = 0"
-        " RETURNING pool",
+        f" AND not_before <= :now RETURNING {LANE}",
         {"asset": asset, "now": now},
     )
-    return {Pool(found["pool"]) for found in rows}
+
+
+_STILL = (
+    "(SELECT count(*) FROM step_after l JOIN steps d ON d.id = l.after WHERE l.step = steps.id"
+    f" AND d.state NOT IN {FINISHED})"
+)
+
+
+def follow(tx: Session, step: str, now: float) -> list[Row]:
+    """A step has ended, and nothing else of its asset has changed: who waited for it waits for one step less. Gives the lanes of
+    those that are ready now."""
+    rows = tx.all(
+        "UPDATE steps SET waiting = waiting - 1,"
+        " state = CASE WHEN waiting = 1 AND not_before <= :now THEN 'ready' ELSE state END,"
+        " ready_at = CASE WHEN waiting = 1 AND not_before <= :now THEN :now ELSE ready_at END"
+        " WHERE id IN (SELECT step FROM step_after WHERE after = :step) AND state = 'waiting' AND waiting > 0"
+        f" RETURNING state, {LANE}",
+        {"step": step, "now": now},
+    )
+    return [row for row in rows if row["state"] == StepState.READY]
 
 
 def get(tx: Session, step: str) -> Row | None:
@@ -100,7 +128,7 @@ def of_asset(tx: Session, asset: str) -> list[Row]:
 def view(found: Row) -> StepView:
     reason = Reason(code=found["reason_code"], message=found["reason_message"]) if found["reason_code"] else None
     return StepView(
-        id=found["id"], key=found["key"], kind=StepKind(found["kind"]), pool=Pool(found["pool"]),
+        id=found["id"], key=found["key"], kind=found["kind"], pool=found["pool"],
         state=StepState(found["state"]), required=bool(found["required"]), progress=found["progress"],
         attempts=found["attempts"], started_at=found["started_at"], finished_at=found["finished_at"],
         reason=reason, cpu_seconds=found["cpu_seconds"], avoided_cpu_seconds=found["avoided"],
@@ -147,6 +175,20 @@ def renew(tx: Session, step: str, fence: int, progress: float, expires: float) -
     )
 
 
+def beat(tx: Session, said: Beat, expires: float) -> Row | None:
+    """Extend the lease and give what is asked of it (`cancel`: 1 to stop, 2 to make room) and of its worker (`wanted`);
+    None if it is no longer this attempt's."""
+    return tx.one(
+        "UPDATE steps SET progress = CASE WHEN progress < :progress THEN :progress ELSE progress END, spent = :spent,"
+        " lease_expires = :expires WHERE id = :id AND fence = :fence AND state = 'running'"
+        " RETURNING cancel, (SELECT w.wanted FROM workers w WHERE w.id = steps.lease_owner) AS wanted",
+        {
+            "id": said.step, "fence": said.fence, "progress": min(1.0, said.progress), "spent": said.cpu_seconds,
+            "expires": expires,
+        },
+    )  # fmt: skip
+
+
 def end(tx: Session, step: str, fence: int, state: StepState, now: float, **values: Any) -> bool:  # noqa: ANN401 - column values
     """Leave `running` with the fence in hand; False (and nothing changed) for a late zombie."""
     columns = {"lease_owner": None, "lease_expires": None, "cancel": 0, **values}
@@ -164,20 +206,52 @@ def end(tx: Session, step: str, fence: int, state: StepState, now: float, **valu
     )
 
 
+def finish(tx: Session, job: Job, result: Result, now: float, *, work: str | None, avoided: float) -> Row | None:
+    """An attempt has won: its step is done, or skipped. None (and nothing changed) where it is not its to end any more, or it was
+    told to stop. Gives beside the step `began` and `estimate` of the attempt, and how many `followers` it has."""
+    reason = result.reason if isinstance(result, Skipped) else None
+    state = StepState.SKIPPED if reason else StepState.DONE
+    return tx.one(
+        "UPDATE steps SET state = :state, lease_owner = NULL, lease_expires = NULL, finished_at = :now, result = :result,"
+        " progress = CASE WHEN :state = 'done' THEN 1.0 ELSE progress END, reason_code = :code, reason_message = :message,"
+        " work = :work, avoided = :avoided, cancel = 0 WHERE id = :id AND fence = :fence AND state = 'running'"
+        f" AND cancel <> {CANCEL}"
+        f" RETURNING id, fence, kind, params, cost, factor, {LANE},"
+        " (SELECT t.started_at FROM attempts t WHERE t.step = steps.id AND t.fence = steps.fence)"
+        " AS began, (SELECT t.estimate FROM attempts t WHERE t.step = steps.id AND t.fence = steps.fence) AS estimate,"
+        " (SELECT count(*) FROM step_after l WHERE l.after = steps.id) AS followers",
+        {
+            "id": job.step_id, "fence": job.fence, "state": state.value, "now": now, "result": result.model_dump_json(),
+            "code": reason.code if reason else None, "message": reason.message if reason else None,
+            "work": None if reason else work, "avoided": avoided,
+        },
+    )  # fmt: skip
+
+
+def attempt(tx: Session, step: str, fence: int) -> Row | None:
+    return tx.one(
+        "SELECT started_at AS began, estimate FROM attempts WHERE step = :step AND fence = :fence",
+        {"step": step, "fence": fence},
+    )
+
+
 def end_attempt(tx: Session, step: str, fence: int, outcome: str, now: float, **values: Any) -> None:  # noqa: ANN401 - column values
-    """`values`: cpu_seconds, reason_code, detail."""
-    tx.execute(
+    """`values`: cpu_seconds, reason_code, blame, detail, moved (bytes read and written), avoided."""
+    read, written = values.get("moved", (0, 0))
+    tx.later(
         "UPDATE attempts SET finished_at = :now, outcome = :outcome, reason_code = :reason_code, detail = :detail,"
-        " cpu_seconds = :cpu WHERE step = :step AND fence = :fence AND outcome IS NULL",
+        " cpu_seconds = :cpu, bytes_read = :read, bytes_written = :written, blame = :blame"
+        " WHERE step = :step AND fence = :fence AND outcome IS NULL",
         {
             "step": step, "fence": fence, "outcome": outcome, "now": now, "reason_code": values.get("reason_code"),
             "detail": _plain(values.get("detail")), "cpu": values.get("cpu_seconds", 0.0),
+            "read": read, "written": written, "blame": values.get("blame"),
         },
     )  # fmt: skip
     if cpu := values.get("cpu_seconds", 0.0):
-        tx.execute("UPDATE steps SET cpu_seconds = cpu_seconds + :cpu WHERE id = :id", {"id": step, "cpu": cpu})
+        tx.later("UPDATE steps SET cpu_seconds = cpu_seconds + :cpu WHERE id = :id", {"id": step, "cpu": cpu})
     if outcome not in WON:  # somebody has to look for what it left behind
-        tx.execute(
+        tx.later(
             "UPDATE assets SET litter = 1 WHERE litter = 0"
             " AND id = (SELECT asset FROM steps WHERE id = :step AND kind <> 'cleanup')",
             {"step": step},
@@ -203,7 +277,10 @@ def cancel_round(tx: Session, asset: str, number: int, now: float) -> int:
     return _cancel(tx, f"key LIKE :like AND NOT {_PUBLISHING}", {"asset": asset, "like": like, "now": now})
 
 
-_PUBLISHING = "(kind = 'publish' AND (state = 'running' OR (state = 'ready' AND fence > 0)))"
+_PUBLISHING = (
+    "(kind = 'publish' AND (state = 'running' OR (state = 'ready' AND fence > 0)"
+    " OR (state = 'waiting' AND fence > 0 AND not_before > 0)))"
+)
 """It may have written the pointer: of an asset that stays it goes on to its end, so that what is public is known."""
 
 
@@ -213,26 +290,20 @@ def _cancel(tx: Session, which: str, values: dict[str, Any]) -> int:
         f" AND state IN ('waiting', 'ready') AND {which}",
         values,
     )
-    told = tx.execute(f"UPDATE steps SET cancel = 1 WHERE asset = :asset AND state = 'running' AND {which}", values)
+    hold_running(tx, values["asset"])
+    told = tx.execute(
+        f"UPDATE steps SET cancel = {CANCEL} WHERE asset = :asset AND state = 'running' AND {which}", values
+    )
     return ended + told
 
 
-def reopen(tx: Session, asset: Asset, newest: int = 1) -> int:
-    """An operator's retry: failed and cancelled steps start again with their attempts forgiven, once they are settled,
-    and so do checks that refused a build which is newer than what plays. Gives how many.
-
-    A running step that was told to stop is to go on, or to start again if it stops all the same. Cleanups under way come
-    first: one that was planned for the failed asset must not take away what the new attempts make. What makes builds is
-    left as it is where it belongs to an earlier encode than the `newest`: its build would replace that one's.
-    """
-    return _reopen(tx, asset, f"asset = :asset AND kind <> 'cleanup'{_of_newest(newest)}")
-
-
-def reopen_lazy(tx: Session, asset: Asset, number: int) -> int:
-    """The same for what was planned on demand for one encode, and the builds that are made on it."""
-    mark = f"LIKE '%{MARK}{number}'" if number > 1 else f"NOT LIKE '%{MARK}%'"
-    kinds = "(key LIKE '%.lazy%' OR kind IN ('package', 'lint', 'publish'))"
-    return _reopen(tx, asset, f"asset = :asset AND key {mark} AND {kinds}")
+def hold_running(tx: Session, asset: str) -> None:
+    """Before several of an asset's running steps are written: they are this transaction's from now on, taken in the order in
+    which a worker speaks for all of its own (`Pipeline.renew_all`)."""
+    if tx.lock:
+        tx.all(
+            f"SELECT id FROM steps WHERE asset = :asset AND state = 'running' ORDER BY id{tx.lock}", {"asset": asset}
+        )
 
 
 def put_behind(tx: Session, asset: str, step: str, keys: Sequence[str]) -> None:
@@ -250,77 +321,25 @@ def put_behind(tx: Session, asset: str, step: str, keys: Sequence[str]) -> None:
         )
 
 
-def _reopen(tx: Session, noun: Asset, which: str) -> int:
-    asset, refusing = noun.id, _refusing(tx, noun, which)
-    count = len(refusing) + tx.execute(
-        f"UPDATE steps SET cancel = 0, attempts = 1 WHERE {which} AND state = 'running' AND cancel = 1",
-        {"asset": asset},
-    )
-    followers = _followers(tx, asset, which, refusing)
-    _after_cleanups(tx, asset, "s.state IN ('failed', 'cancelled') AND s.kind <> 'cleanup'")
-    tx.execute(
-        f"UPDATE steps SET priority = 30 WHERE asset = :asset AND kind = 'cleanup' AND state IN {OPEN}",
-        {"asset": asset},
-    )
-    anew = (
-        "UPDATE steps SET state = 'waiting', attempts = 0, not_before = 0, reason_code = NULL, reason_message = NULL,"
-        " finished_at = NULL, progress = 0 WHERE"
-    )
-    count += tx.execute(f"{anew} {which} AND state IN ('failed', 'cancelled')", {"asset": asset})
-    for step in followers:
-        _keep_result(tx, step)
-        tx.execute(f"{anew} id = :step", {"step": step})
-        _after_cleanups(tx, asset, f"s.id = '{step}'")
-    return count
-
-
-def _keep_result(tx: Session, step: str) -> None:
-    """What a step gave stands with its attempt, once it is to give something else: its build may still be played."""
-    tx.execute(
-        "UPDATE attempts SET result = (SELECT s.result FROM steps s WHERE s.id = :step) WHERE step = :step"
-        " AND outcome = 'done' AND fence = (SELECT s.fence FROM steps s WHERE s.id = :step)",
-        {"step": step},
-    )
-
-
-def _refusing(tx: Session, asset: Asset, which: str) -> list[str]:
-    """Ids of the checks that found what keeps a build from being published. Not of those whose publication has still to end: it
-    goes by what they found."""
-    rows = tx.all(
-        f"SELECT id, result FROM steps WHERE {which} AND kind = 'lint' AND state = 'done' AND NOT EXISTS (SELECT 1"
-        f" FROM step_after l JOIN steps p ON p.id = l.step WHERE l.after = steps.id AND p.state IN {OPEN})"
-        " ORDER BY created_at, id",
-        {"asset": asset.id},
-    )
-    found = {row["id"]: LintResult.model_validate_json(row["result"]) for row in rows}
-    return [step for step, lint in found.items() if not lint.passed and lint.build > asset.published_build]
-
-
-def _followers(tx: Session, asset: str, which: str, refusing: Sequence[str]) -> list[str]:
-    """Ids of the steps that make a build once more, because something that may come into it is made after all, check it
-    once more, and publish it."""
-    rows = tx.all(f"SELECT id, key, state FROM steps WHERE {which}", {"asset": asset})
-    links = tx.all(
-        "SELECT l.step, l.after FROM step_after l JOIN steps s ON s.id = l.step WHERE s.asset = :asset",
-        {"asset": asset},
-    )
-    states = {row["id"]: (row["key"], StepState(row["state"])) for row in rows}
-    return followers(states, [(link["step"], link["after"]) for link in links], refusing)
-
-
-def _of_newest(number: int) -> str:
-    """Steps that may start again beside the encode of this number."""
-    if number == 1:
-        return f" AND key NOT LIKE '%{MARK}%'"
-    kinds = ", ".join(f"'{kind.value}'" for kind in sorted(AGAIN))
-    first = f"key NOT LIKE '%{MARK}%' AND kind NOT IN ({kinds}) AND (kind <> 'publish' OR required = 1)"
-    return f" AND (key LIKE '%{MARK}{number}' OR ({first}))"
-
-
 def running(tx: Session, *, expired_at: float | None = None) -> list[Row]:
     """Steps that run, or those among them whose lease has ended: id, asset, fence."""
     late = "" if expired_at is None else " AND lease_expires < :now"
     return tx.all(f"SELECT id, asset, fence FROM steps WHERE state = 'running'{late}", {"now": expired_at})
+
+
+_AHEAD = "state = 'running' AND lease_expires > :far"
+
+
+def are_ahead(tx: Session, now: float, lease: float) -> bool:
+    """Whether a step runs with a lease that nobody gives now: the database's clock has been set back since."""
+    return tx.one(f"SELECT 1 FROM steps WHERE {_AHEAD} LIMIT 1", {"far": now + FAR * lease}) is not None
+
+
+def bring_back(tx: Session, now: float, lease: float) -> None:
+    """They end as if they were given now."""
+    tx.execute(
+        f"UPDATE steps SET lease_expires = :soon WHERE {_AHEAD}", {"far": now + FAR * lease, "soon": now + lease}
+    )
 
 
 def under_way(tx: Session, asset: str) -> list[Row]:

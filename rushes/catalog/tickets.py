@@ -9,6 +9,7 @@ from rushes.catalog.database import Row, Session
 from rushes.catalog.records import Ticket, TicketUpload
 from rushes.errors import NotFound
 from rushes.model import Asset
+from rushes.noun import stored, stored_row
 from rushes.states import AssetState, TicketState
 
 _NAMES = (
@@ -119,11 +120,11 @@ def state_of(ticket: Ticket, made: Sequence[TicketUpload], now: float) -> Ticket
 
 def _ticket(found: Row) -> Ticket:
     values = {name: found[name] for name in _NAMES}
-    return Ticket.model_validate({**values, **{name: json.loads(found[name]) for name in _JSON}})
+    return stored_row(Ticket, {**values, **{name: json.loads(found[name]) for name in _JSON}})
 
 
 def _made(found: Row) -> TicketUpload:
-    reason = Asset.model_validate_json(found["failed"]).reason if found["failed"] else None
+    reason = stored(Asset, found["failed"]).reason if found["failed"] else None
     names = ("id", "state", "length", "asset", "asset_state")
     return TicketUpload(**{name: found[name] for name in names}, reason=reason)
 

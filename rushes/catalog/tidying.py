@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import logging
 
-from rushes.catalog import assets, demands, fleet, holds, steps, tickets
+from rushes.catalog import assets, demands, holds, ledger, steps, tickets, workforce
 from rushes.catalog.change import Change, Store
 from rushes.catalog.database import Row, Turn
 from rushes.engine import outcome
@@ -20,9 +20,10 @@ def tidy(store: Store, keep_originals: float) -> int:
 
     Rows that the dead left behind go at once.
     """
+    ledger.roll(store, "housekeeping")
     with store.database.write() as tx:
         now = store.now(tx)
-        fleet.forget(tx, now)
+        workforce.forget(tx, now)
         holds.forget_ended(tx, now)
         tickets.forget(tx, now)
     with store.database.read() as tx:

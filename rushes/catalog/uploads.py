@@ -10,6 +10,7 @@ from rushes.catalog.database import Row, Session
 from rushes.catalog.records import Upload
 from rushes.errors import NotFound
 from rushes.model import Asset
+from rushes.noun import stored_row
 
 _NAMES = (
     "id", "asset", "tenant", "kind", "length", "parts", "metadata", "raw_metadata", "raw_concat", "digests", "ticket",
@@ -40,7 +41,7 @@ def insert(tx: Session, upload: Upload) -> None:
 
 
 def _upload(found: Row) -> Upload:
-    return Upload.model_validate({**dict(found), **{name: json.loads(found[name]) for name in _JSON}})
+    return stored_row(Upload, {**dict(found), **{name: json.loads(found[name]) for name in _JSON}})
 
 
 def get(tx: Session, upload: str) -> Upload:

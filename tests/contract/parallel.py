@@ -33,9 +33,9 @@ class Site:
     def __init__(self, url: str, *, lease: float = 30.0, deliver: bool = False) -> None:
         self.url = url
         self.database = PostgresDatabase(url, size=20)
-        store = Store(self.database, deliver=deliver)
-        self.catalog = Catalog(store)
-        self.pipeline = Pipeline(store, lease=lease, max_attempts=50, tool="ffmpeg-test")
+        self.store = Store(self.database, deliver=deliver)
+        self.catalog = Catalog(self.store)
+        self.pipeline = Pipeline(self.store, lease=lease, max_attempts=50, tool="ffmpeg-test")
 
     def upload(self, tenant: str = "default") -> str:
         now = SystemClock().now()
@@ -82,10 +82,16 @@ class Site:
             assert row["attempts"] == row["fence"], row
             assert row["done"] == (1 if row["state"] == "done" else 0), row
         stuck = self.rows(
-            "SELECT s.key, s.waiting FROM steps s WHERE s.state = 'waiting' AND (s.waiting = 0 OR s.waiting <>"
+            "SELECT s.key, s.waiting FROM steps s WHERE s.state = 'waiting' AND ((s.waiting = 0 AND s.not_before = 0)"
+            " OR s.waiting <>"
             f" (SELECT count(*) FROM step_after l JOIN steps d ON d.id = l.after WHERE l.step = s.id AND d.state NOT IN {FINAL}))"
         )
         assert stuck == []
+        unseen = self.rows(
+            "SELECT s.key FROM steps s WHERE s.state = 'ready' AND NOT EXISTS (SELECT 1 FROM queues q WHERE q.pool = s.pool"
+            " AND q.class = s.class AND q.tenant = s.tenant AND q.version = s.version AND q.open = 1)"
+        )
+        assert unseen == []
 
 
 def together(count: int, action: Callable[[int], T]) -> list[T]:

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from rushes.catalog.catalog import Catalog
 from rushes.catalog.change import Store
+from rushes.catalog.claiming import Sharing
 from rushes.catalog.database import Database
 from rushes.catalog.pipeline import Pipeline
 from rushes.catalog.records import Claim, Upload
@@ -38,13 +39,13 @@ OpenDatabase = Callable[[], Database]
 class Shop:
     """A catalog with its pipeline, a clock in hand, and a record of rings."""
 
-    def __init__(self, database: Database, *, deliver: bool = False) -> None:
+    def __init__(self, database: Database, *, deliver: bool = False, sharing: Sharing | None = None) -> None:
         self.clock = ManualClock()
         self.rings: list[set[Pool]] = []
         self.database = database
         store = Store(self.database, self.clock, lambda pools: self.rings.append(set(pools)), deliver=deliver)
         self.catalog = Catalog(store)
-        self.pipeline = Pipeline(store, lease=30.0, max_attempts=3, tool="ffmpeg-test")
+        self.pipeline = Pipeline(store, lease=30.0, max_attempts=3, tool="ffmpeg-test", sharing=sharing)
 
     def upload(self, tenant: str = "default", policy: str = "development") -> Asset:
         now = self.clock.now()

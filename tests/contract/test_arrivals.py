@@ -43,6 +43,13 @@ def test_a_pull_is_a_step_of_its_own_pool(shop: Shop) -> None:
     assert (job.asset, job.source.size) == (made.asset.id, 0)
 
 
+def test_the_bundle_of_a_pull_does_not_open_its_address(shop: Shop) -> None:
+    made = begin_pull(shop)
+    bundle = shop.catalog.bundle(f"{made.asset.id}/pull", tool="t")
+    assert bundle.job is not None and bundle.job.params["url"] == "https://example.com/x"
+    assert "sig=1" not in bundle.model_dump_json()
+
+
 def test_what_was_pulled_becomes_the_source_and_is_looked_at(shop: Shop) -> None:
     made = begin_pull(shop)
     job = shop.claim(Pool.PULL).job

@@ -125,7 +125,7 @@ def test_a_transient_failure_is_tried_again_later_and_at_last_fails_the_asset(sh
         assert shop.pipeline.fail(claim.job, OOPS, Blame.TRANSIENT)
         if attempt < 2:
             states = shop.states(asset.id)
-            assert states["probe"] is StepState.READY
+            assert states["probe"] is StepState.WAITING
             shop.clock.advance(400)
     failed = shop.catalog.asset(asset.id)
     assert (failed.state, failed.reason) == (AssetState.FAILED, OOPS)
@@ -142,10 +142,9 @@ def test_a_permanent_failure_is_not_tried_again(shop: Shop) -> None:
 
 def test_a_step_that_kills_workers_is_set_aside(shop: Shop) -> None:
     asset = shop.upload()
-    for _ in range(3):
+    for _ in range(4):
         shop.clock.advance(400)
-        claim = shop.claim()
-        assert claim.job.kind is StepKind.PROBE
+        shop.take("probe")
         shop.clock.advance(31)
         shop.pipeline.reconcile()
     reason = shop.catalog.asset(asset.id).reason

@@ -137,7 +137,7 @@ def test_what_it_cannot_be_sure_of_is_left_to_the_probe(shop: Shop, code: str) -
 def test_a_worker_that_is_killed_by_it_does_no_harm(shop: Shop) -> None:
     upload = begin(shop)
     shop.catalog.recognise(upload.asset or "", SHOWN, PIECES)
-    for _ in range(3):
+    for _ in range(4):
         shop.clock.advance(60)
         assert shop.claim().job.key == EARLY_PROBE
         shop.clock.advance(60)

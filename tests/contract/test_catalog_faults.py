@@ -234,7 +234,7 @@ def test_a_new_tenant_does_not_get_what_it_missed_before_it_came(shop: Shop) -> 
     # Given a tenant that was given much, for years, and still has work
     shop.upload("old")
     with shop.database.write() as tx:
-        tx.execute("UPDATE tenants SET vtime = 100000 WHERE id = 'old'")
+        tx.execute("UPDATE queues SET tag = 100000 WHERE tenant = 'old'")
     # When a new one comes with three uploads
     for _ in range(3):
         shop.clock.advance(1)
@@ -248,7 +248,7 @@ def test_a_tenant_that_comes_back_is_not_behind_for_what_it_got_before(shop: Sho
     while claim := shop.pipeline.claim(tuple(Pool), "w"):
         shop.pipeline.complete(claim.job, Skipped(reason=OOPS), 0.1)
     with shop.database.write() as tx:
-        tx.execute("UPDATE tenants SET vtime = 100000 WHERE id = 'busy'")
+        tx.execute("UPDATE queues SET tag = 100000 WHERE tenant = 'busy'")
     shop.upload("new")
     shop.clock.advance(1)
     shop.upload("busy")

@@ -19,6 +19,7 @@ from rushes.catalog.database import DatabaseUnavailable, Turn, migrations
 from rushes.catalog.pipeline import Answer
 from rushes.catalog.postgres import PostgresDatabase
 from rushes.catalog.records import Claim, Load, Upload
+from rushes.catalog.workforce import Presence
 from rushes.clock import SystemClock, pause
 from rushes.errors import Blame, Conflict
 from rushes.facts import SourceRef
@@ -63,7 +64,7 @@ def test_eight_workers_claim_three_hundred_steps_each_exactly_once(site: Site) -
     assert len(claimed) == 300
     assert set(claimed.values()) == {1}
     assert {fence for _, fence in claimed} == {1}
-    assert site.rows("SELECT sum(vtime) AS given FROM tenants")[0]["given"] == pytest.approx(100 * (0.2 + 0.2 + 0.5))
+    assert site.rows("SELECT sum(tag) AS given FROM queues")[0]["given"] == pytest.approx(100 * (0.2 + 0.2 + 0.5))
 
 
 def test_steps_of_one_asset_are_all_claimed_at_the_same_moment(site: Site) -> None:
@@ -266,7 +267,7 @@ def finish(site: Site) -> None:
         if not site.pipeline.open_work():
             break
         with site.database.write() as tx:
-            tx.execute("UPDATE steps SET not_before = 0 WHERE state = 'ready'")
+            tx.execute("UPDATE steps SET not_before = 1 WHERE state = 'waiting' AND not_before > 0")
         if claim := site.claim():
             site.pipeline.complete(claim.job, result(claim, Action.PUBLISH), 0.1)
     assert site.pipeline.open_work() == 0
@@ -401,7 +402,7 @@ def test_a_process_whose_clock_is_wrong_ends_nobodys_lease(
     asset = site.upload()
     claim = site.claim()
     assert claim is not None
-    site.pipeline.report("w", [Pool.IO], 1)
+    site.pipeline.report("w", Presence(pools=(Pool.IO,), slots=1))
     told = site.catalog.events(asset=asset)[-1].at
     # When another process, whose clock is ten minutes off, looks after them
     time = clock.time.time

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rushes.catalog import avoidance, bookings, fleet, holds, uploads
+from rushes.catalog import avoidance, bookings, fleet, holds, loads, making_room, repairs, uploads
 from rushes.catalog.database import Params, Row, Session
 from rushes.catalog.records import Upload
 from rushes.catalog.sqlite import SqliteDatabase
@@ -61,6 +61,18 @@ def of_fleet(tx: Session) -> object:
     return fleet.view(tx, 1.0)
 
 
+def of_sample(tx: Session) -> object:
+    return loads.measured(tx, 1.0)
+
+
+def of_recount(tx: Session) -> object:
+    return repairs.next_waiting(tx, "")
+
+
+def of_bulk(tx: Session) -> object:
+    return making_room.bulk_running(tx)
+
+
 def of_holder(tx: Session) -> object:
     return holds.wanted(tx, "owner")
 
@@ -79,8 +91,12 @@ def of_like_sources(tx: Session) -> object:
         (of_part, "SEARCH u USING INDEX sqlite_autoindex_uploads_1 (id=?)"),
         (of_same, "SEARCH u USING INDEX sqlite_autoindex_uploads_1 (id=?)"),
         (of_taken, "SEARCH j USING INDEX sqlite_autoindex_uploads_1 (id=?)"),
-        (of_load, "SCAN steps USING INDEX steps_open"),
-        (of_fleet, "SCAN steps USING INDEX steps_open"),
+        (of_load, "SCAN pool_loads"),
+        (of_fleet, "SCAN steps USING INDEX steps_shares"),
+        (of_sample, "SCAN steps USING INDEX steps_head"),
+        (of_sample, "SCAN steps USING INDEX steps_waiting"),
+        (of_recount, "SEARCH steps USING INDEX steps_waiting (asset>?)"),
+        (of_bulk, "SCAN steps USING INDEX steps_shares"),
         (of_holder, "SCAN upload_holds USING INDEX upload_holds_wanted"),
         (of_twin, "SEARCH s USING INDEX steps_by_work (tenant=? AND work=?)"),
         (of_like_sources, "SEARCH assets USING INDEX assets_by_source_size (tenant=? AND source_size=?)"),

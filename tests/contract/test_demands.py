@@ -9,9 +9,11 @@ import pytest
 
 from rushes.api.views import encode_view, lazy_view
 from rushes.catalog import demands
+from rushes.catalog.change import Store
 from rushes.catalog.records import Upload
 from rushes.engine import lazy
 from rushes.engine.job import Job
+from rushes.engine.outcome import cleanup_step
 from rushes.errors import Blame, Conflict
 from rushes.facts import SourceRef
 from rushes.keys import new_id
@@ -255,6 +257,20 @@ def test_what_failed_starts_again_only_where_it_is_asked_for_by_name(shop: Shop,
     shop.catalog.demand(asset.id, by)
     finish(shop)
     assert state(shop, asset.id) == ("made" if by == "api" else "available")
+
+
+def test_a_call_that_starts_nothing_again_leaves_cleanups_ready(shop: Shop) -> None:
+    asset = ready(shop)
+    shop.catalog.demand(asset.id, "play")
+    while (claim := shop.pipeline.claim(tuple(Pool), "w1")) is not None:
+        missing = claim.job.key == "package.lazy"
+        shop.pipeline.complete(claim.job, answer(claim.job) if missing else said(claim.job), 1.0)
+    assert state(shop, asset.id) == "available"
+    asset = shop.catalog.asset(asset.id)
+    with Store(shop.database, shop.clock).change() as change:
+        change.add_steps(asset, [cleanup_step("original", 0)])
+    shop.catalog.demand(asset.id, "api")
+    assert shop.states(asset.id)["cleanup.original.0"] is StepState.READY
 
 
 def test_an_operators_retry_takes_it_up_too(shop: Shop) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,12 +41,12 @@ class House:
 
     def listener(self, *pools: Pool) -> Listener:
         """Has to be asked for before the bell: within one process they are one."""
-        return self._keep(open_listener(self.settings, pools or tuple(Pool)))
+        return self.keep(open_listener(self.settings, pools or tuple(Pool)))
 
     def bell(self) -> Doorbell:
-        return self._keep(open_doorbell(self.settings))
+        return self.keep(open_doorbell(self.settings))
 
-    def _keep(self, made):
+    def keep(self, made):
         self._made.append(made)
         return made
 
@@ -56,7 +57,7 @@ class House:
 
 class OneProcess(House):
     def listener(self, *pools: Pool) -> Listener:
-        self._shared = self._keep(MemoryDoorbell(pools or tuple(Pool)))
+        self._shared = self.keep(MemoryDoorbell(pools or tuple(Pool)))
         return self._shared
 
     def bell(self) -> Doorbell:
@@ -282,6 +283,56 @@ async def test_all_is_forgotten_and_the_next_ring_is_heard(fleet: House, redis_s
         await drained(listener)
 
 
+RING = {"queue_name": "io", "actor_name": "io", "args": ["io"], "kwargs": {}, "message_id": "x", "message_timestamp": 1}
+NUMBER = {"redis_message_id": "nonsense"}
+NONSENSE = [
+    b"", b"\xff\xfe\x00", b"{", b"null", b"[]", b"7", b'{"queue_name": "io"}',
+    json.dumps({**RING, "options": {}}).encode(),
+    json.dumps({**RING, "options": []}).encode(),
+    json.dumps({**RING, "options": {**NUMBER, "eta": 9_999_999_999_999}}).encode(),
+    json.dumps({**RING, "options": NUMBER, "actor_name": "nobody"}).encode(),
+    json.dumps({**RING, "options": NUMBER, "queue_name": "video"}).encode(),
+    json.dumps({**RING, "options": NUMBER, "args": ["nowhere"]}).encode(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NONSENSE)
+async def test_what_is_no_ring_is_thrown_away_once_and_named(
+    fleet: House, redis_server: RedisServer, caplog: pytest.LogCaptureFixture, text: bytes
+) -> None:
+    space, dropped = Address.parse(fleet.settings.broker_url).namespace, Numbers()
+    listener = fleet.keep(open_listener(fleet.settings, (Pool.IO,), dropped))
+    # Given a message that somebody else has put among the rings
+    redis_server.client.hset(f"{space}:io.msgs", "nonsense", text)
+    redis_server.client.rpush(f"{space}:io", "nonsense")
+    # When it is met, nobody is woken, it is nowhere any more, and it has a name in log and numbers
+    await until(lambda: dropped.reasons == ["doorbell_malformed"])
+    assert await drained(listener) == 0
+    assert set(backlog(redis_server, fleet).values()) == {0}
+    assert not redis_server.client.keys(f"{space}:__acks__*")
+    assert [
+        getattr(record, "code", "") for record in caplog.records if record.name == "rushes.doorbell"
+    ] == dropped.reasons
+    # And the next ring is heard as ever
+    fleet.bell().ring([Pool.IO])
+    assert await listener.wait(SOON)
+    assert dropped.gauges["rushes_doorbell_up"]() == 1
+
+
+class Numbers:
+    """Who keeps numbers about a doorbell."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+        self.gauges: dict[str, Callable[[], float]] = {}
+
+    def dropped(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        self.gauges[name] = read
+
+
 def test_redis_dies_and_comes_back_and_so_does_the_bell(
     fleet: House, redis_server: RedisServer, processes: list[BellProcess]
 ) -> None:
@@ -342,8 +393,8 @@ async def test_a_wrong_password_is_said_once_and_never_shown(
     assert slowest(bell, 100) < AT_ONCE
     assert not await listener.wait(1.5)
     house.close()
-    said = [record.getMessage() for record in caplog.records if record.name == "rushes.doorbell"]
-    assert len(said) == 2
+    said = [getattr(record, "code", "") for record in caplog.records if record.name == "rushes.doorbell"]
+    assert said == ["doorbell_refused"] * 2
     assert "not-the-one" not in caplog.text
 
 

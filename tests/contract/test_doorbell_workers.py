@@ -15,12 +15,14 @@ import pytest
 
 from rushes.catalog.database import DatabaseUnavailable
 from rushes.catalog.records import Claim
+from rushes.catalog.workforce import Heard
 from rushes.clock import SystemClock
 from rushes.engine.job import Job, ToolSettings
 from rushes.facts import SourceRef
 from rushes.settings import Settings, load_policy, load_profile
 from rushes.states import Pool, StepKind
 from rushes.workers import worker as module
+from rushes.workers.attempting import Attempts
 from rushes.workers.children import Children
 from rushes.workers.doorbell import open_doorbell, open_listener
 from rushes.workers.worker import Plant, Worker
@@ -51,7 +53,7 @@ class Catalog:
     def end(self, name: str) -> None:
         self.ended[name].set()
 
-    def claim(self, pools: list[Pool], worker: str) -> Claim | None:
+    def claim(self, pools: list[Pool], worker: str, **_: object) -> Claim | None:
         if worker in self.unreachable_for:
             raise DatabaseUnavailable("the network is cut")
         if Pool.VIDEO not in pools or not self.ready:
@@ -67,6 +69,9 @@ class Catalog:
         async with asyncio.timeout(SOON):
             while self.ready:
                 await asyncio.sleep(0.001)
+
+    def report(self, *_: object) -> Heard:
+        return Heard(now=CLOCK.now())
 
     def __getattr__(self, name: str) -> Any:
         """All else that a worker tells a catalog."""
@@ -110,11 +115,11 @@ async def fleet(redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(Children, "warm", lambda _: None)
     monkeypatch.setattr(module, "LOOK_EVERY", 600.0)
 
-    async def attempt(worker: Worker, job: Job) -> None:
+    async def attempt(_: Attempts, job: Job) -> None:
         await made.catalog.ended[job.step_id].wait()
         del made.catalog.running[job.step_id]
 
-    monkeypatch.setattr(Worker, "_attempt", attempt)
+    monkeypatch.setattr(Attempts, "attempt", attempt)
     made = Fleet(Settings(data=tmp_path, broker_url=redis_server.url(secrets.token_hex(4))))
     yield made
     await made.close()

@@ -147,6 +147,17 @@ def test_asking_again_while_it_is_under_way_changes_nothing(shop: Shop) -> None:
     assert [encode.number for encode in again.encodes] == [2, 3]
 
 
+def test_one_that_makes_room_for_others_is_under_way_all_the_same(shop: Shop) -> None:
+    asset = ready(shop)
+    shop.catalog.encode(asset.id, ARCHIVE)
+    assert shop.pipeline.claim(tuple(Pool), "w1") is not None
+    with shop.database.write() as tx:
+        tx.execute("UPDATE steps SET state = 'cancelled' WHERE state IN ('waiting', 'ready')")
+        assert tx.execute("UPDATE steps SET cancel = 2 WHERE state = 'running'") == 1
+    with pytest.raises(Conflict):
+        shop.catalog.encode(asset.id, load_profile("fast"))
+
+
 def test_it_needs_an_asset_that_is_ready_and_its_original(shop: Shop) -> None:
     asset = shop.upload()
     with pytest.raises(Conflict, match="not_ready"):

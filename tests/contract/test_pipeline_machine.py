@@ -1,4 +1,5 @@
-"""The catalog under everything that may happen, in any order: a state machine that claims, ends, loses, cancels, deletes."""
+"""The catalog under everything that may happen, in any order: a state machine that claims, ends, loses, cancels, deletes, and
+under what operators do: pools stand still, assets change their class, steps make room or start again."""
 
 from __future__ import annotations
 
@@ -19,8 +20,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from rushes.catalog.claiming import Sharing
 from rushes.catalog.pipeline import Answer
 from rushes.catalog.records import Claim
+from rushes.engine.classes import Class
+from rushes.engine.fair import Share
+from rushes.engine.kinds import KINDS
 from rushes.errors import Blame, Conflict, NotFound
 from rushes.model import (
     CleanupResult,
@@ -46,6 +51,10 @@ NOTHING = Skipped(reason=Reason(code="x", message="Nothing to do."))
 LOOK = Look(ladder=LADDER, chunks=(Chunk(frames=60), Chunk(number=1, first=60)))
 WITH_LOOK = PLAN.model_copy(update={"look": LOOK})
 PICK = st.integers(min_value=0, max_value=1_000)
+CAP = 2
+"""Steps of one pool that the tenant `a` may have running; `b` may have any, and counts twice."""
+SHARING = Sharing(of=lambda tenant: Share(running=CAP) if tenant == "a" else Share(weight=2.0))
+PAUSABLE = (Pool.IO, Pool.VIDEO, Pool.PUBLISH)
 
 
 def result(claim: Claim, action: Action) -> Result:
@@ -91,11 +100,13 @@ class Life(RuleBasedStateMachine):
         numbers = itertools.count()  # ids break ties between steps: the same story has to go the same way
         self.ids = mock.patch("secrets.randbits", lambda _: next(numbers))
         self.ids.start()
-        self.shop = Shop(self.fresh_database())
+        self.shop = Shop(self.fresh_database(), sharing=SHARING)
         self.assets = [self.shop.upload("a").id]
         self.claims: list[Claim] = []
         self.done: set[str] = set()
         self.pointer: dict[str, int] = {}
+        self.paused: set[Pool] = set()
+        self.renamed: dict[str, str] = {}
 
     def teardown(self) -> None:
         if hasattr(self, "shop"):
@@ -115,15 +126,20 @@ class Life(RuleBasedStateMachine):
     @rule(count=st.integers(min_value=1, max_value=3))
     def claim(self, count: int) -> None:
         for _ in range(count):
-            found = self.shop.pipeline.claim(tuple(Pool), "w")
+            found = self.claimed()
             if found:
                 self.claims.append(found)
+
+    def claimed(self) -> Claim | None:
+        found = self.shop.pipeline.claim(tuple(Pool), "w")
+        assert found is None or KINDS[found.job.kind].pool not in self.paused
+        return found
 
     @rule(count=st.integers(min_value=1, max_value=8), action=st.sampled_from([Action.PUBLISH, Action.HOLD]))
     def work(self, count: int, action: Action) -> None:
         """Claim and complete, so that assets come far."""
         for _ in range(count):
-            found = self.shop.pipeline.claim(tuple(Pool), "w")
+            found = self.claimed()
             if found:
                 self.shop.pipeline.complete(found.job, self.perform(found, action), 0.1)
 
@@ -176,6 +192,51 @@ class Life(RuleBasedStateMachine):
             else:
                 getattr(self.shop.catalog, what)(asset)
 
+    @precondition(lambda self: self.assets)
+    @rule(pick=PICK, what=st.sampled_from(["fast", "normal", "bulk", "again", "again", "preempt", "rename"]))
+    def operate(self, pick: int, what: str) -> None:
+        """What operators and reconcilers do to the steps of an asset."""
+        asset = self.assets[pick % len(self.assets)]
+        with contextlib.suppress(Conflict, NotFound):
+            match what:
+                case "again":
+                    self.start_again(asset, pick)
+                case "preempt":
+                    self.tell(
+                        "UPDATE steps SET cancel = 2 WHERE asset = :asset AND state = 'running' AND cancel = 0", asset
+                    )
+                case "rename":
+                    self.rename(asset)
+                case _:
+                    self.shop.catalog.set_class(asset, Class[what.upper()])
+
+    def start_again(self, asset: str, pick: int) -> None:
+        keys = sorted(self.shop.states(asset))
+        self.shop.catalog.retry(asset, from_step=keys[pick % len(keys)])
+        self.done = set()  # some of it is to be done once more
+
+    def rename(self, asset: str) -> None:
+        """An optional step becomes one that nobody knows, as of a release to come."""
+        for row in self.rows(
+            "SELECT id, asset, kind, state FROM steps WHERE kind IN ('poster', 'checksum', 'transcript')"
+        ):
+            if row["asset"] == asset and row["state"] in ("waiting", "ready"):
+                self.renamed[str(row["id"])] = str(row["kind"])
+                self.tell("UPDATE steps SET kind = 'telepathy' WHERE id = :asset", str(row["id"]))
+
+    def tell(self, statement: str, asset: str) -> None:
+        with self.shop.database.write() as tx:
+            tx.execute(statement, {"asset": asset})
+
+    @rule(pool=st.sampled_from(PAUSABLE), paused=st.booleans())
+    def stand_still(self, pool: Pool, paused: bool) -> None:
+        if paused:
+            self.shop.catalog.pause(pool, "as the test wants it")
+            self.paused.add(pool)
+        else:
+            self.shop.catalog.resume(pool)
+            self.paused.discard(pool)
+
     # -- what always holds --------------------------------------------------------------------------------------------
 
     def rows(self, statement: str) -> list[dict[str, object]]:
@@ -208,11 +269,38 @@ class Life(RuleBasedStateMachine):
         if not hasattr(self, "shop"):
             return
         rows = self.rows(
-            "SELECT s.key, s.waiting, (SELECT count(*) FROM step_after l JOIN steps d ON d.id = l.after"
+            "SELECT s.key, s.waiting, s.not_before, (SELECT count(*) FROM step_after l JOIN steps d ON d.id = l.after"
             f" WHERE l.step = s.id AND d.state NOT IN {FINAL}) AS open FROM steps s WHERE s.state = 'waiting'"
         )
         for row in rows:
-            assert row["waiting"] == row["open"] != 0, row
+            assert row["waiting"] == row["open"], row
+            assert row["open"] or row["not_before"], row  # for its next attempt
+
+    @invariant()
+    def what_is_ready_is_in_an_open_lane(self) -> None:
+        if not hasattr(self, "shop"):
+            return
+        rows = self.rows(
+            "SELECT s.key FROM steps s WHERE s.state = 'ready' AND NOT EXISTS (SELECT 1 FROM queues q WHERE q.open = 1"
+            " AND q.pool = s.pool AND q.class = s.class AND q.tenant = s.tenant AND q.version = s.version)"
+        )
+        assert not rows
+
+    @invariant()
+    def nobody_has_more_running_than_he_may_and_fewer_only_with_an_open_lane(self) -> None:
+        if not hasattr(self, "shop"):
+            return
+        running = "SELECT count(*) FROM steps s WHERE s.state = 'running' AND s.tenant = 'a' AND s.pool = q.pool"
+        rows = self.rows(f"SELECT q.pool, q.filled, ({running}) AS running FROM queues q WHERE q.tenant = 'a'")
+        for row in rows:
+            assert row["running"] <= CAP, row
+            assert not row["filled"] or row["running"] == CAP, row
+
+    @invariant()
+    def a_step_that_nobody_knows_is_left_to_others(self) -> None:
+        if hasattr(self, "shop"):
+            rows = self.rows("SELECT id, state FROM steps WHERE kind = 'telepathy'")
+            assert not {str(row["state"]) for row in rows} & {"running", "failed", "done"}, rows
 
     @invariant()
     def nothing_is_public_that_may_not_be(self) -> None:
@@ -261,6 +349,10 @@ class Life(RuleBasedStateMachine):
 
     def run_dry(self) -> None:
         """Whatever happened: left to one patient worker, every step ends and with the steps every asset."""
+        for pool in self.paused:
+            self.shop.catalog.resume(pool)
+        for step, kind in self.renamed.items():
+            self.tell(f"UPDATE steps SET kind = '{kind}' WHERE id = :asset", step)
         self.shop.pipeline.disown()
         for _ in range(500):
             self.shop.clock.advance(400)

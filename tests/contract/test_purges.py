@@ -96,7 +96,7 @@ def test_the_second_purge_waits_until_all_has_settled(shop: Shop) -> None:
     shop.catalog.delete(asset)
     first = cleaned(shop, asset, "delete")
     shop.do(first, CleanupResult(objects=1))
-    assert shop.states(asset)[f"{first}.again"] is StepState.READY
+    assert shop.states(asset)[f"{first}.again"] is StepState.WAITING
     waiting = {claim.job.key for claim in iter(lambda: shop.pipeline.claim(tuple(Pool), "w1"), None)}
     assert f"{first}.again" not in waiting
     shop.clock.advance(SETTLED)

@@ -145,6 +145,27 @@ def test_trouble_of_the_disk_is_told_apart_when_writing_and_when_reading(base: D
         raise trouble
 
 
+@pytest.mark.parametrize(
+    ("how", "code"), [("max_page_count = 1", "database_full"), ("query_only = ON", "database_read_only")]
+)
+def test_a_real_database_that_takes_nothing_says_why_and_takes_it_later(tmp_path: Path, how: str, code: str) -> None:
+    database = SqliteDatabase(tmp_path / "small.db")
+    database.migrate()
+    database._connection.execute(f"PRAGMA {how}")
+    statement = "INSERT INTO migrations (name) VALUES (:name)"
+    with pytest.raises(DatabaseUnavailable) as raised, database.write() as tx:
+        for number in range(200):  # until its pages are full
+            tx.execute(statement, {"name": f"{number}-" + 1000 * "x"})
+    assert raised.value.code == code
+    assert str(raised.value).startswith(code)
+    # Once there is room, or leave to write, it goes on by itself
+    database._connection.execute("PRAGMA query_only = OFF")
+    database._connection.execute("PRAGMA max_page_count = 100000")
+    with database.write() as tx:
+        tx.execute(statement, {"name": "at last"})
+    database.close()
+
+
 def test_a_place_that_cannot_be_opened_is_told_apart(tmp_path: Path) -> None:
     (tmp_path / "folder.db").mkdir()
     with pytest.raises(DatabaseUnavailable):

@@ -121,6 +121,21 @@ def test_what_may_pass(state: str) -> None:
         raise error
 
 
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        ("25006", "database_read_only"),
+        ("53100", "database_full"),
+        ("55P03", "database_locked"),
+        ("57P01", "database_unreachable"),
+    ],
+)
+def test_why_it_may_pass_has_a_name(state: str, code: str) -> None:
+    with pytest.raises(DatabaseUnavailable, match=code) as raised, door._told():
+        raise psycopg.errors.lookup(state)("it happened")
+    assert raised.value.code == code
+
+
 @pytest.mark.parametrize("state", ["42601", "42P01", "23505", "22P02", "54001", "23503"])
 def test_what_is_a_fault_of_ours(state: str) -> None:
     with pytest.raises(psycopg.Error), door._told():

@@ -1,0 +1,110 @@
+"""What a trace tells of an asset, on each database: one trace, links at fan-in and retries, the database's times."""
+
+from __future__ import annotations
+
+from rushes.catalog.catalog import Catalog
+from rushes.catalog.change import Store
+from rushes.catalog.database import Database
+from rushes.catalog.pipeline import Pipeline
+from rushes.catalog.spans import Span
+from rushes.catalog.telling import Ended, Happening, Over, Reached
+from rushes.errors import Blame
+from rushes.model import ChecksumResult, Skipped
+from rushes.noun import Reason
+from rushes.states import Pool, StepKind
+from rushes.tracing import attempt_span, root_span, trace_id, traceparent, upload_span
+from tests.contract.shop import OOPS, Shop
+
+LATER = 400.0
+
+
+class Told(Shop):
+    """A shop that keeps what it tells."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.told: list[Happening] = []
+        store = Store(database, self.clock, tell=self.told.append)
+        self.catalog = Catalog(store)
+        self.pipeline = Pipeline(store, lease=30.0, max_attempts=3, tool="ffmpeg-test")
+
+    def spans(self) -> dict[str, Span]:
+        """By their names; of a step the last attempt's."""
+        return {span.name: span for span in self.catalog.spans(self.told)}
+
+
+def step(shop: Shop, asset: str, key: str) -> str:
+    return next(step.id for step in shop.catalog.steps(asset) if step.key == key)
+
+
+def test_a_retry_is_linked_to_the_attempt_before(database: Database) -> None:
+    shop = Told(database)
+    asset = shop.upload()
+    probe = step(shop, asset.id, "probe")
+    assert shop.pipeline.fail(shop.take("probe").job, OOPS, Blame.TRANSIENT, cpu_seconds=0.5)
+    shop.clock.advance(LATER)
+    began = shop.clock.now()
+    claim = shop.take("probe")
+    shop.clock.advance(2)
+    assert shop.pipeline.fail(claim.job, OOPS, Blame.PERMANENT)
+    fence = claim.job.fence
+    assert fence > 1
+    first, last = (one for one in shop.catalog.spans(shop.told) if one.name == "probe" and one.error)
+    assert (first.span, last.span) == (attempt_span(probe, 1), attempt_span(probe, fence))
+    assert (attempt_span(probe, fence - 1), "retry") in last.links
+    assert first.links == ()
+    assert (last.began, last.ended, last.error) == (began, began + 2, "internal")
+    whole = shop.spans()["asset"]  # it failed with its probe
+    assert (whole.span, whole.parent, whole.error) == (root_span(asset.id), None, "internal")
+    assert {first.trace, last.trace, whole.trace} == {trace_id(asset.id)}
+    assert {first.parent, last.parent} == {root_span(asset.id)}
+    upload = shop.spans()["upload"]
+    assert (upload.span, upload.parent) == (upload_span(asset.id), root_span(asset.id))
+
+
+def test_a_fan_in_is_linked_to_all_it_waited_for(database: Database) -> None:
+    shop = Told(database)
+    shop.upload()
+    shop.probe()
+    skipped = Skipped(reason=Reason(code="no_model", message="There is no model."))
+    while (claim := shop.pipeline.claim(tuple(Pool), "w1")) is not None and claim.job.kind is not StepKind.PACKAGE:
+        result = ChecksumResult(sha256="0" * 64) if claim.job.kind is StepKind.CHECKSUM else skipped
+        assert shop.pipeline.complete(claim.job, result, 0.1)
+    assert claim is not None
+    assert shop.pipeline.fail(claim.job, OOPS, Blame.PERMANENT)
+    package = shop.spans()[claim.job.key]
+    with database.read() as tx:
+        waited = tx.all("SELECT after FROM step_after WHERE step = :step", {"step": claim.job.step_id})
+    assert len(waited) > 1
+    links = {span for span, why in package.links if why == "after"}
+    assert links == {attempt_span(row["after"], 1) for row in waited}
+
+
+def test_each_end_is_told_once_and_what_is_fenced_is_no_end(database: Database) -> None:
+    shop = Told(database)
+    shop.upload()
+    claim = shop.take("probe")
+    shop.told.clear()
+    assert shop.pipeline.fail(claim.job, OOPS, Blame.TRANSIENT, cpu_seconds=0.5)
+    (ended,) = (one for one in shop.told if isinstance(one, Ended))
+    assert (ended.kind, ended.outcome, ended.reason, ended.cpu_seconds) == ("probe", "failed", "internal", 0.5)
+    assert (ended.step, ended.fence, ended.tenant) == (claim.job.step_id, claim.job.fence, "default")
+    shop.told.clear()
+    assert not shop.pipeline.fail(claim.job, OOPS, Blame.TRANSIENT)
+    assert [type(one).__name__ for one in shop.told] == ["Fenced"]
+
+
+def test_an_asset_that_fails_is_over_and_was_never_ready(database: Database) -> None:
+    shop = Told(database)
+    asset = shop.upload()
+    assert shop.pipeline.fail(shop.take("probe").job, OOPS, Blame.PERMANENT)
+    assert [one.asset for one in shop.told if isinstance(one, Over)] == [asset.id]
+    assert not [one for one in shop.told if isinstance(one, Reached)]
+
+
+def test_names_are_of_the_form_that_w3c_gives_them() -> None:
+    assert trace_id("a") != trace_id("b")
+    version, trace, span, flags = traceparent("a", "s", 3).split("-")
+    assert (version, trace, span, flags) == ("00", trace_id("a"), attempt_span("s", 3), "01")
+    assert (len(trace), len(span)) == (32, 16)
+    assert attempt_span("s", 3) != attempt_span("s", 4)
