@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
+from rushes.engine.gpu import Wish
 from rushes.engine.job import ToolSettings
 from rushes.enrichment.voice import Sound
 from rushes.enrichment.words import Word
@@ -46,13 +47,13 @@ class Engine(Protocol):
 def select(tools: ToolSettings, audio: AudioFacts, seconds: float) -> Engine | Skipped:
     """The best engine that is configured and fits; else the reason why there is none. Nothing is ever downloaded."""
     if tools.whisper_model:
-        return _whisper(Path(tools.whisper_model), audio.language)
+        return _whisper(Path(tools.whisper_model), audio.language, tools.gpu)
     if not tools.speech_draft:
         return _skipped("no_model", "No speech model is configured and drafts are switched off.")
     return _draft(audio.language, seconds)
 
 
-def _whisper(model: Path, language: str | None) -> Engine | Skipped:
+def _whisper(model: Path, language: str | None, gpu: Wish) -> Engine | Skipped:
     # A directory without its tokenizer would make the library fetch one from the network.
     missing = [name for name in MODEL_FILES if not (model / name).is_file()]
     if missing:
@@ -61,7 +62,7 @@ def _whisper(model: Path, language: str | None) -> Engine | Skipped:
         return _skipped("no_engine", "The package faster-whisper is not installed (extra `speech`).")
     from rushes.enrichment.whisper import Whisper
 
-    return Whisper(model, language)
+    return Whisper(model, language, gpu)
 
 
 def _draft(language: str | None, seconds: float) -> Engine | Skipped:

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ctranslate2 import set_random_seed  # type: ignore[import-untyped]  # ships no types
+from ctranslate2 import get_cuda_device_count, set_random_seed  # type: ignore[import-untyped]  # ships no types
 from faster_whisper import WhisperModel
 from faster_whisper.vad import get_speech_timestamps
 
+from rushes.engine.gpu import Wish, device
 from rushes.enrichment.doubt import Heard, credible
 from rushes.enrichment.speech import RATE, Speech
 from rushes.enrichment.voice import Sound
 from rushes.enrichment.words import Word, spread
+from rushes.errors import Blame, StepFailure
 
 THREADS = 4
 """Fixed: sums in another order give other bits, and a result must not depend on what else the machine does."""
@@ -30,12 +32,10 @@ class Whisper:
 
     trusted = True
 
-    def __init__(self, model: Path, language: str | None = None) -> None:
+    def __init__(self, model: Path, language: str | None = None, gpu: Wish = "off") -> None:
         self.name = f"faster-whisper/{model.name}"
         set_random_seed(SEED)  # taken by the model's threads when they start, never again
-        self._model = WhisperModel(
-            str(model), device="cpu", compute_type="int8", cpu_threads=THREADS, local_files_only=True
-        )
+        self._model = _loaded(model, gpu)
         self._language = _known(self._model, language)
 
     def hear(self, sound: Sound, progress: Callable[[float], None]) -> Speech:
@@ -60,6 +60,25 @@ class Whisper:
         heard = _watched(segments, seconds, progress)
         words = _inside((word for segment, sure in _credible(heard) for word in _words(segment, sure)), seconds)
         return Speech(info.language if words else None, tuple(words))
+
+
+def _loaded(model: Path, gpu: Wish) -> WhisperModel:
+    """Where a GPU is there and its libraries are not, a wish falls back to the processor and a demand fails. Raises StepFailure
+    `gpu_missing`."""
+    if device(gpu, usable=get_cuda_device_count() > 0) == "cuda":
+        try:
+            return _tried(WhisperModel(str(model), device="cuda", compute_type="float16", local_files_only=True))
+        except RuntimeError as error:
+            if gpu == "required":
+                raise StepFailure("gpu_missing", Blame.RESOURCE, detail=str(error)) from error
+    return WhisperModel(str(model), device="cpu", compute_type="int8", cpu_threads=THREADS, local_files_only=True)
+
+
+def _tried(model: WhisperModel) -> WhisperModel:
+    """Half a minute of silence: CUDA's libraries are looked for when they are first used. Raises RuntimeError."""
+    made = model.feature_extractor
+    model.encode(np.zeros((made.mel_filters.shape[0], made.nb_max_frames), np.float32))
+    return model
 
 
 def _known(model: WhisperModel, language: str | None) -> str | None:

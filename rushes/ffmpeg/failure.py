@@ -21,7 +21,7 @@ def _rule(pattern: str, code: str, blame: Blame = Blame.PERMANENT) -> _Rule:
 
 # The first that matches decides: our surroundings before the file, the particular before the general.
 _RULES = (
-    _rule(r"no space left on device|disk quota exceeded", "scratch_full", Blame.TRANSIENT),
+    _rule(r"no space left on device|disk quota exceeded", "scratch_full", Blame.RESOURCE),
     _rule(r"\bjail: |bwrap: ", "internal", Blame.TRANSIENT),
     _rule(r"moov atom not found", "moov_missing"),
     _rule(r"encrypt|decryption key|\bcenc\b", "encrypted"),
@@ -35,7 +35,9 @@ _RULES = (
     _rule(r"cannot allocate memory|MemoryError|std::bad_alloc", "over_limit_memory"),
     _rule(r"error opening input.*invalid data found|invalid data found when processing input", "corrupt"),
 )  # fmt: skip
-_KILLED = (9, 15)
+_SHORT, _ENDED = 9, 15
+"""SIGKILL and SIGTERM. Nobody but the kernel sends the first as a rule, when memory ran out: tried the same way again, in the same
+company, it would run out again."""
 _CRASHED = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV", 31: "SIGSYS"}
 
 
@@ -46,13 +48,14 @@ def classify(returncode: int, stderr: str, command: str = "") -> StepFailure:
     """
     signal = -returncode if returncode < 0 else returncode - 128 if 128 < returncode < 160 else 0
     detail = describe(command, returncode, stderr)
-    if signal in _KILLED:
-        return StepFailure("tool_killed", Blame.TRANSIENT, detail=detail)
+    if signal in (_SHORT, _ENDED):
+        blame = Blame.RESOURCE if signal == _SHORT else Blame.TRANSIENT
+        return StepFailure("tool_killed", blame, detail=detail)
     if signal in _CRASHED:
         # A crash is the file's doing as a rule, but once in a while the machine's: the engine counts the attempts.
         return StepFailure("tool_failed", Blame.POISON, detail=f"{_CRASHED[signal]}: {detail}")
     if signal == 25:  # SIGXFSZ
-        return StepFailure("scratch_full", Blame.TRANSIENT, detail=detail)
+        return StepFailure("scratch_full", Blame.RESOURCE, detail=detail)
     rule = next((rule for rule in _RULES if rule.pattern.search(stderr)), None)
     if rule is None:
         return StepFailure("tool_failed", Blame.TRANSIENT, detail=detail)

@@ -39,3 +39,12 @@ def _children(pid: int) -> list[int]:
             with suppress(OSError):
                 found += map(int, (task / "children").read_text(encoding="ascii").split())
     return found
+
+
+def is_starved(processes: list[psutil.Process]) -> bool:
+    """Whether one of them would run if it were given a processor: others go before it, and it is not its own fault."""
+    for process in processes:
+        with suppress(psutil.Error):
+            if process.status() == psutil.STATUS_RUNNING:
+                return True
+    return False

@@ -9,12 +9,16 @@ import psutil
 
 from rushes.engine.job import Limits
 from rushes.errors import Blame, StepFailure
+from rushes.ffmpeg.family import is_starved
+from rushes.ffmpeg.giving_way import give_way_as_session, own_niceness
 from rushes.ffmpeg.process import Process
 
 PERIOD = 0.1
 """Seconds between two looks. A tool may overshoot its memory by what it can touch in that time."""
 _TREE_PERIOD = 1.0
 """Seconds after which the list of descendants is made anew; it is dear where many processes run."""
+_STARVED = 0.1
+"""Of a core: who has made no progress and has used less, and would run now, was not let."""
 
 
 class Watchdog:
@@ -27,6 +31,8 @@ class Watchdog:
         self._started = self._alive = time.monotonic()
         self._next_look = self._next_tree = 0.0
         self._family: list[psutil.Process] = []
+        self._niceness, self._gives_way = own_niceness(), set[int]()
+        self._spent_alive = 0.0
         self.peak_memory = 0
         """Bytes that the tree held together, at most."""
         self.cpu_seconds = 0.0
@@ -37,20 +43,20 @@ class Watchdog:
 
     def advanced(self) -> None:
         """Work went on."""
-        self._alive = time.monotonic()
+        self._alive, self._spent_alive = time.monotonic(), self.cpu_seconds
 
     def look(self) -> None:
-        """Raises StepFailure `over_limit_time`, `stalled` (transient), `over_limit_memory`, `over_limit_cpu` or
-        `over_limit_processes`."""
+        """Raises StepFailure `over_limit_time` (resource: a host may have been busy), `stalled` (transient),
+        `over_limit_memory`, `over_limit_cpu` or `over_limit_processes`."""
         now = time.monotonic()
         if now < self._next_look:
             return
         self._next_look = now + PERIOD
         if now - self._started > self._limits.wall:
-            raise StepFailure("over_limit_time", detail=f"{self._limits.wall:.0f} s passed")
-        if now - self._alive > self._stall:
-            raise StepFailure("stalled", Blame.TRANSIENT, detail=f"no progress for {self._stall:.0f} s")
+            raise StepFailure("over_limit_time", Blame.RESOURCE, detail=f"{self._limits.wall:.0f} s passed")
         self._measure(now)
+        if now - self._alive > self._stall and not self._is_starved(now):
+            raise StepFailure("stalled", Blame.TRANSIENT, detail=f"no progress for {self._stall:.0f} s")
         if self.peak_memory > self._limits.memory:
             raise StepFailure(
                 "over_limit_memory", detail=f"{self.peak_memory} bytes held, {self._limits.memory} allowed"
@@ -63,10 +69,25 @@ class Watchdog:
         that used is nowhere to be had after its end."""
         self._measure(time.monotonic())
 
+    def _is_starved(self, now: float) -> bool:
+        """It wants to run, and others were given the processors: that is no fault of its own."""
+        if self.cpu_seconds - self._spent_alive > _STARVED * (now - self._alive) or not is_starved(self._family):
+            return False
+        self.advanced()
+        return True
+
+    def _give_way(self) -> None:
+        """Each tool has a session of its own, bubblewrap's inside another one."""
+        for pid in {member.pid for member in self._family} - self._gives_way:
+            if give_way_as_session(pid, self._niceness):
+                self._gives_way.add(pid)
+
     def _measure(self, now: float) -> None:
         if now >= self._next_tree or len(self._family) < 2:
             self._family = self._process.tree()
             self._next_tree = now + _TREE_PERIOD
+            if self._niceness:
+                self._give_way()
             if len(self._family) > self._limits.processes:
                 raise StepFailure("over_limit_processes", detail=f"{len(self._family)} processes")
         held, spent = 0, 0.0

@@ -119,6 +119,7 @@ class IetfEndpoint:
 
     def _refuse(self, exchange: Exchange, error: RushesError) -> Response:
         settings = self._services.settings
+        self._services.tally.rejected(error.code)
         limits = Limits(settings.upload_max_bytes, settings.upload_expiry)
         response = answers.refusal(error, exchange.dialect, exchange.append, limits)
         response.headers.update(exchange.place)

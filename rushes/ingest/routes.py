@@ -66,6 +66,7 @@ class Endpoint:
         self._settings = services.settings
         self._uploads = Uploads(services)
         self._complaints = Complaints(log)
+        self._tally = services.tally
         self._ietf = IetfEndpoint(services, self._uploads, self._refusal)
 
     async def collection(self, request: Request) -> Response:
@@ -91,7 +92,9 @@ class Endpoint:
             check_singular(request.headers.keys())
             return await handlers[method](request)
         except (RushesError, UploadMissing, UploadBusy, StoreError, DatabaseUnavailable) as error:
-            refusal = problem(self._refusal(method, request, error))
+            found = self._refusal(method, request, error)
+            self._tally.rejected(found.code)
+            refusal = problem(found)
             if expects_continue(request.headers):
                 # Its body may come or not: nobody could tell it from another request (RFC 9110 section 10.1.1).
                 refusal.headers["Connection"] = "close"

@@ -17,6 +17,8 @@ class Tally(Collector):
         self._finished = _counter("rushes_uploads_finished", "Uploads whose last byte is stored", "kind")
         self._ended = _counter("rushes_uploads_ended", "Uploads that ended without their last byte", "reason")
         self._received = Counter("rushes_upload_bytes_received", "Bytes of uploads that were stored", registry=None)
+        self._bytes = Counter("rushes_upload_bytes", "The same under its newer name", registry=None)
+        self._rejected = _counter("rushes_upload_rejected", "Requests to begin or go on that were refused", "reason")
         self._discarded = _counter("rushes_upload_bodies_discarded", "Bodies of which nothing was kept", "reason")
         self._orphans = Counter(
             "rushes_upload_orphans_removed", "Remains of uploads that nothing led to", registry=None
@@ -35,7 +37,12 @@ class Tally(Collector):
 
     def received(self, size: int) -> None:
         """Bytes that may be acknowledged."""
-        self._received.inc(max(0, size))
+        for counter in (self._received, self._bytes):
+            counter.inc(max(0, size))
+
+    def rejected(self, reason: str) -> None:
+        """The error's code."""
+        self._rejected.labels(reason).inc()
 
     def discarded(self, reason: str) -> None:
         self._discarded.labels(reason).inc()
@@ -49,7 +56,8 @@ class Tally(Collector):
 
     def collect(self) -> Iterator[Metric]:
         for counter in (
-            self._created, self._finished, self._ended, self._received, self._discarded, self._orphans,
+            self._created, self._finished, self._ended, self._received, self._bytes, self._rejected, self._discarded,
+            self._orphans,
         ):  # fmt: skip
             yield from counter.collect()
 

@@ -27,7 +27,7 @@ LEAST_SCORE = 0.5
 is a serious thing to say of somebody's video. Also the default of Rekognition's MinConfidence."""
 
 
-def run(job: Job, workspace: Workspace, find: Callable[[], Detector | Absent] = nudenet.find) -> LabelsResult | Skipped:
+def run(job: Job, workspace: Workspace, find: Callable[[], Detector | Absent] | None = None) -> LabelsResult | Skipped:
     """Labels with spans, and coverage for every detector that there is or should be. Raises StepFailure of the door.
 
     Without a detector the labels are empty and the coverage says `not_evaluated`: that is never the same as clean.
@@ -36,7 +36,7 @@ def run(job: Job, workspace: Workspace, find: Callable[[], Detector | Absent] = 
     track = choose(tracks) if tracks else None
     if track is None:
         return Skipped(reason=Reason(code="no_pictures", message="There is no video track to look at."))
-    detector = find()
+    detector = find() if find else nudenet.find(workspace.tools.gpu)
     if isinstance(detector, Absent):
         return LabelsResult(labels=(), coverage=(not_evaluated(*detector), *blind_spots()))
     labels, entry = _look(track, detector, workspace, least_score(job.policy))

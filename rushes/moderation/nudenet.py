@@ -15,18 +15,23 @@ from typing import Any
 
 import numpy as np
 
+from rushes.engine.gpu import Wish, device
+from rushes.errors import StepFailure
 from rushes.moderation.detector import Absent, Detection, Detector, Picture
 from rushes.moderation.taxonomy import NUDENET
 
 NAME = "nudenet"
+CUDA = "CUDAExecutionProvider"
 
 
-def find() -> Detector | Absent:
-    """The detector, loaded; or why there is none."""
+def find(gpu: Wish = "off") -> Detector | Absent:
+    """The detector, loaded; or why there is none. Raises StepFailure `gpu_missing`."""
     if find_spec(NAME) is None:
         return Absent(NAME, "The nudenet extra is not installed.")
     try:
-        return NudeNet()
+        return NudeNet(gpu)
+    except StepFailure:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever a broken third-party install raises, it means "not evaluated"
         return Absent(NAME, f"It could not be loaded: {type(error).__name__}.")
 
@@ -36,9 +41,9 @@ class NudeNet:
 
     name = NAME
 
-    def __init__(self) -> None:
+    def __init__(self, gpu: Wish = "off") -> None:
         self.version = version(NAME)
-        self._model = _model()
+        self._model = _model(gpu)
 
     def detect(self, picture: Picture) -> Sequence[Detection]:
         named = [(NUDENET.get(one["class"]), float(one["score"])) for one in self.raw(picture)]
@@ -51,7 +56,7 @@ class NudeNet:
         return found
 
 
-def _model() -> Any:  # noqa: ANN401 - the package ships no types
+def _model(gpu: Wish) -> Any:  # noqa: ANN401 - the package ships no types
     runtime = import_module("onnxruntime")
     model = import_module(NAME).NudeDetector()
     # One thread: the package's own session takes every core of the machine and twice the CPU time (measured: 34 ms
@@ -59,5 +64,9 @@ def _model() -> Any:  # noqa: ANN401 - the package ships no types
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     path = str(files(NAME) / "320n.onnx")
-    model.onnx_session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    usable = CUDA in runtime.get_available_providers()
+    wanted = [CUDA] if device(gpu, usable=usable) == "cuda" else []
+    model.onnx_session = runtime.InferenceSession(path, options, providers=[*wanted, "CPUExecutionProvider"])
+    if gpu == "required":  # the library goes on without one, where none answers
+        device(gpu, usable=CUDA in model.onnx_session.get_providers())
     return model

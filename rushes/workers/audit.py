@@ -15,7 +15,7 @@ from itertools import islice
 from rushes.catalog.catalog import Catalog
 from rushes.errors import NotFound
 from rushes.keys import PRIVATE_TREE, build_prefix, media_prefix, pointer_key, tombstone_key
-from rushes.model import Asset
+from rushes.model import Asset, StepView
 from rushes.packaging.hls import MASTER
 from rushes.packaging.pointer import NAMES, build_of
 from rushes.packaging.takedown import takedown, unpublish
@@ -26,7 +26,6 @@ from rushes.tracks import has_dash
 AT_ONCE = 16
 """Assets looked at at the same time: a look is four small requests."""
 PAGE = 200
-_AT_IT = (StepState.READY, StepState.RUNNING)
 
 
 class Fault(StrEnum):
@@ -123,7 +122,7 @@ def audit(
             return []
         # What looks wrong may have been work under way: a pointer is written before the catalog knows that it was.
         steps = catalog.steps(asset.id)
-        seen = replace(seen, publishing=any(step.kind is StepKind.PUBLISH and step.state in _AT_IT for step in steps))
+        seen = replace(seen, publishing=any(step.kind is StepKind.PUBLISH and _is_at_it(step) for step in steps))
         asset = catalog.asset(asset.id)
         return [
             Finding(asset.id, fault, repair and _mend(catalog, store, asset, fault, seen))
@@ -201,3 +200,9 @@ def _pointer(store: ObjectStore, key: str) -> int:
         return build_of(store.read(key).decode("utf-8", "replace")) or 1
     except ObjectMissing:
         return 0
+
+
+def _is_at_it(step: StepView) -> bool:
+    """It may have written a pointer, or is about to. A step that was tried waits for its next attempt."""
+    tried = step.state is StepState.WAITING and step.attempts > 0
+    return tried or step.state in (StepState.READY, StepState.RUNNING)

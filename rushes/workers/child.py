@@ -17,18 +17,20 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import TextIO
+from typing import Any, TextIO
 
 from rushes.clock import Clock, SystemClock
 from rushes.engine.job import Job
 from rushes.engine.kinds import KINDS
 from rushes.errors import Blame, StepFailure
+from rushes.ffmpeg.giving_way import give_way
 from rushes.ffmpeg.meter import metered
 from rushes.model import Result
 from rushes.noun import Noun
 from rushes.states import Pool, StepKind
 from rushes.storage.open import open_store
 from rushes.storage.store import ObjectMissing, ObjectStore, StoreError
+from rushes.storage.timed import Timings, timed
 from rushes.storage.workspace import Workspace
 from rushes.workers.avoidance import copied
 from rushes.workers.order import Done, Failed, Order, Progress, Ready
@@ -48,16 +50,18 @@ def main() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         return  # the worker died before we could ask to die with it
-    os.nice(nice)
+    give_way(nice)
     talk = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
     for name, kind in KINDS.items():
         if kind.pool not in _LATE and name is not StepKind.ANALYZE:
             importlib.import_module(kind.module)
     _say(talk, Ready())
-    opened = functools.cache(open_store)  # a remote store is opened once: its connections stay warm too
+    timings = Timings()
+    # A remote store is opened once: its connections stay warm too.
+    opened = functools.cache(lambda url: timed(open_store(url), timings))
     for line in sys.stdin:
-        _serve(Order.model_validate_json(line), talk, opened)
+        _serve(Order.model_validate_json(line), talk, opened, timings)
 
 
 def _say(talk: TextIO, message: Noun) -> None:
@@ -69,8 +73,15 @@ def _own_cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _serve(order: Order, talk: TextIO, opened: Callable[[str], ObjectStore]) -> None:
+def _serve(order: Order, talk: TextIO, opened: Callable[[str], ObjectStore], timings: Timings) -> None:
     before = _own_cpu()
+
+    def used() -> dict[str, Any]:
+        """What the attempt has cost so far."""
+        requests, read, written = timings.taken()
+        cpu_seconds = _own_cpu() - before + tools.cpu_seconds
+        return {"cpu_seconds": cpu_seconds, "bytes_read": read, "bytes_written": written, "requests": requests}
+
     order.scratch.mkdir(parents=True, exist_ok=True)
     with metered() as tools:
         try:
@@ -78,10 +89,9 @@ def _serve(order: Order, talk: TextIO, opened: Callable[[str], ObjectStore]) -> 
                 workspace = Workspace(opened(order.storage), order.scratch, order.tools, reporter)
                 twin = copied(order.job, workspace)
                 result = twin or perform(order.job, workspace)
-            cpu_seconds = _own_cpu() - before + tools.cpu_seconds
-            _say(talk, Done(result=result, cpu_seconds=cpu_seconds, copied=twin is not None))
+            _say(talk, Done(result=result, copied=twin is not None, **used()))
         except StepFailure as failure:
-            _say(talk, Failed.of(failure, _own_cpu() - before + tools.cpu_seconds))
+            _say(talk, Failed.of(failure, 0.0).model_copy(update=used()))
         finally:
             shutil.rmtree(order.scratch, ignore_errors=True)
 
@@ -98,8 +108,9 @@ def perform(job: Job, workspace: Workspace) -> Result:
     except StoreError as error:
         raise StepFailure("storage_unavailable", Blame.TRANSIENT, detail=str(error)) from error
     except OSError as error:
-        code = "scratch_full" if error.errno in (28, 122) else "internal"  # ENOSPC, EDQUOT
-        raise StepFailure(code, Blame.TRANSIENT, detail=traceback.format_exc()) from error
+        if error.errno in (28, 122):  # ENOSPC, EDQUOT
+            raise StepFailure("scratch_full", Blame.RESOURCE, detail=traceback.format_exc()) from error
+        raise StepFailure("internal", Blame.TRANSIENT, detail=traceback.format_exc()) from error
     except Exception as error:
         raise StepFailure("internal", Blame.TRANSIENT, detail=traceback.format_exc()) from error
     return result

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import psutil
 
-from rushes.ffmpeg.family import family
+from rushes.ffmpeg.family import family, is_starved
 from rushes.workers.order import MESSAGE, Done, Failed, Order, Progress, Ready
 
 LINE_LIMIT = 64 * 1024 * 1024
@@ -45,6 +45,7 @@ class Child:
         self._process = process
         self._served = 0
         self._killed = False
+        self._before = 0.0
 
     @classmethod
     async def start(cls, environment: Mapping[str, str], patience: float, nice: int = 0) -> Child:
@@ -84,6 +85,7 @@ class Child:
 
     async def give(self, order: Order) -> None:
         self._served += 1
+        self._before = sum(_cpu(process) for process in family(self._process.pid))
         if self._process.stdin is None:
             raise RuntimeError("a child has no standard input")
         self._process.stdin.write(order.model_dump_json().encode() + b"\n")
@@ -96,13 +98,19 @@ class Child:
         line = await self._process.stdout.readline()
         return MESSAGE.validate_json(line) if line.endswith(b"\n") else None
 
-    def memory(self) -> int:
-        """Resident bytes of the child and everything below it."""
-        total = 0
+    def usage(self) -> tuple[int, float]:
+        """Of the child and everything below it: resident bytes, and CPU seconds since the last order. A tool that has ended
+        counts where the child has waited for it."""
+        memory, cpu_seconds = 0, -self._before
         for process in family(self._process.pid):
             with contextlib.suppress(psutil.Error):
-                total += process.memory_info().rss
-        return total
+                memory += process.memory_info().rss
+            cpu_seconds += _cpu(process)
+        return memory, max(0.0, cpu_seconds)
+
+    def starves(self) -> bool:
+        """Whether it would run if it were given a processor; one that waits, or was stopped, would not."""
+        return is_starved(family(self._process.pid))
 
     async def kill(self) -> None:
         """End the process group. Tools below run with die-with-parent, so they go too. Again is harmless."""
@@ -118,7 +126,7 @@ class Children:
 
     def __init__(self, spare: int, environment: Mapping[str, str], patience: float, nice: int = 0) -> None:
         """`patience`: seconds a child may take to do its imports; less than a lease, for a step may be waiting for it.
-        `nice`: by how much they, and all that they start, give way to others (nice(2))."""
+        `nice`: by how much they, and all that they start, give way to others (nice(2), `ffmpeg.giving_way`)."""
         self._spare = spare
         self._nice = nice
         self._patience = patience
@@ -176,3 +184,11 @@ class Children:
         for child in self._idle:
             await child.kill()
         self._idle.clear()
+
+
+def _cpu(process: psutil.Process) -> float:
+    """Seconds, with those of the children it has waited for. 0 for one that is gone."""
+    with contextlib.suppress(psutil.Error):
+        times = process.cpu_times()
+        return float(times.user + times.system + times.children_user + times.children_system)
+    return 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from rushes.catalog.database import DatabaseUnavailable, migrations
+from rushes.catalog.database import REMEDIES, UNREACHABLE, DatabaseUnavailable, migrations
 from rushes.catalog.open import database_path, is_shared, open_database
 from rushes.clock import Clock, SystemClock
 from rushes.settings import Settings
@@ -38,7 +39,7 @@ class Check:
 
 def checks(settings: Settings, *, port: int = 8000, clock: Clock | None = None) -> list[Check]:
     """All checks, in the order in which a missing part matters. Never raises: what goes wrong is a failed check."""
-    from rushes.workers import edgecheck, fleetcheck  # deferred: they need this module
+    from rushes.workers import edgecheck, fleetcheck, graphcheck  # deferred: they need this module
 
     clock = clock or SystemClock()
     everything: list[tuple[str, Callable[[], Check]]] = [
@@ -46,6 +47,7 @@ def checks(settings: Settings, *, port: int = 8000, clock: Clock | None = None) 
         ("data directory", lambda: data_directory(settings)),
         ("disk space", lambda: disk_space(settings)),
         ("database", lambda: database(settings)),
+        ("releases", lambda: graphcheck.releases(settings)),
         *fleetcheck.all_checks(settings),
         ("caches", lambda: edgecheck.purge(settings)),
         ("memory watchdog", lambda: memory(settings)),
@@ -114,18 +116,23 @@ def database(settings: Settings) -> Check:
     if not is_shared(settings.database) and not Path(place).exists():
         return Check("database", True, f"{place} (will be made)")
     newest = migrations()[-1][0]
-    found = open_database(settings.database)
     try:
-        version = found.version()
+        version = _written(settings.database)
     except DatabaseUnavailable as error:
-        return Check(
-            "database", False, str(error), "Start it, or correct RUSHES_DATABASE_URL: address, name, user, password."
-        )
-    finally:
-        found.close()
+        return Check("database", False, str(error), REMEDIES.get(error.code, REMEDIES[UNREACHABLE]))
     known = version in {name for name, _ in migrations()}
     remedy = "Run `rushes migrate`." if known or version is None else "A newer rushes made it: update this one."
     return Check("database", version == newest, f"{place} at {version or 'no version'}, newest is {newest}", remedy)
+
+
+def _written(url: str) -> str | None:
+    """The newest migration, of a database that was just asked to write what it holds already. Raises DatabaseUnavailable."""
+    with contextlib.closing(open_database(url)) as found:
+        version = found.version()
+        if version is not None:
+            with found.write() as tx:
+                tx.execute("UPDATE migrations SET applied_at = applied_at")
+        return version
 
 
 def memory(settings: Settings) -> Check:

@@ -5,7 +5,7 @@ Rings may be lost, doubled or reordered: workers also look for themselves every 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from typing import Protocol
 
@@ -69,7 +69,15 @@ def open_doorbell(settings: Settings) -> Doorbell:
     return RedisDoorbell(address)
 
 
-def open_listener(settings: Settings, pools: Iterable[Pool]) -> Listener:
+class Watch(Protocol):
+    """Who keeps numbers about the doorbell (`workers.telemetry`)."""
+
+    def dropped(self, reason: str) -> None: ...
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None: ...
+
+
+def open_listener(settings: Settings, pools: Iterable[Pool], watch: Watch | None = None) -> Listener:
     """An ear for these pools; needs a running event loop.
 
     Raises SettingsError; OSError where another worker listens at the local bell of this data directory.
@@ -79,7 +87,11 @@ def open_listener(settings: Settings, pools: Iterable[Pool]) -> Listener:
     address = _fleet_address(settings)
     from rushes.workers.doorbell_redis import RedisListener
 
-    return RedisListener(address, pools)
+    if watch is None:
+        return RedisListener(address, pools)
+    listener = RedisListener(address, pools, watch.dropped)
+    watch.gauge("rushes_doorbell_up", "Whether the doorbell answered when it was last asked", lambda: listener.up)
+    return listener
 
 
 def _fleet_address(settings: Settings) -> Address:

@@ -10,13 +10,13 @@ import contextlib
 import logging
 import random
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import redis
 from dramatiq import Actor, Consumer, Message, MessageProxy, Worker
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.errors import ConnectionClosed
+from dramatiq.errors import ConnectionClosed, DecodeError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -37,6 +37,8 @@ SHORT = 0.2
 """Seconds that closing may wait for a thread which has something in hand."""
 CLOSE_PATIENCE = 1.0
 TROUBLE = (redis.RedisError, ConnectionClosed, OSError)
+REFUSED, UNREACHABLE, MALFORMED = "doorbell_refused", "doorbell_unreachable", "doorbell_malformed"
+_REFUSING = (redis.AuthenticationError, redis.exceptions.AuthorizationError, redis.exceptions.NoPermissionError)
 log = logging.getLogger("rushes.doorbell")
 
 
@@ -56,6 +58,19 @@ def ping(address: Address) -> str:
         return version
 
 
+def nonsense(address: Address) -> int:
+    """How many messages wait in it that are no rings. Raises one of TROUBLE."""
+    with contextlib.closing(_client(address, SEND_PATIENCE)) as client:
+        waiting = [(pool, text) for pool in Pool for text in client.hvals(f"{address.namespace}:{pool.value}.msgs")]
+    return sum(not _is_ring_of(text, pool.value) for pool, text in waiting)
+
+
+def trouble_code(error: Exception) -> str:
+    """`doorbell_refused`: there is a Redis, which does not let us in, or not do that. Else `doorbell_unreachable`."""
+    causes = (error, error.__cause__, *error.args)  # dramatiq hands some on inside of its own
+    return REFUSED if any(isinstance(one, _REFUSING) for one in causes) else UNREACHABLE
+
+
 class _Health:
     """Logs when the bell falls silent and when it rings again: once each, not with each ring."""
 
@@ -64,9 +79,14 @@ class _Health:
         self._broken = False
         self._lock = threading.Lock()
 
+    @property
+    def well(self) -> bool:
+        return not self._broken
+
     def bad(self, error: Exception) -> None:
         if self._changes(broken=True):
-            log.warning("The doorbell is out of order (%s: %s); workers look for themselves.", self._name, error)
+            text = "The doorbell is out of order (%s: %s); workers look for themselves."
+            log.warning(text, self._name, error, extra={"code": trouble_code(error)})
 
     def good(self) -> None:
         if self._broken and self._changes(broken=False):
@@ -156,8 +176,10 @@ class RedisDoorbell:
 class _Consumer(Consumer):
     """What dramatiq takes the messages of one queue from. Where there are none it waits in Redis, at no cost."""
 
-    def __init__(self, inner: Consumer, broker: _HearingBroker, queue: str) -> None:
+    def __init__(self, inner: Any, broker: _HearingBroker, queue: str) -> None:  # noqa: ANN401 - dramatiq's own, of no public type
         self._inner = inner
+        self._broker = broker
+        self._queue = queue
         self._redis = broker.client
         self._key = broker.key(queue)
         self._gate = broker.gates[Pool(queue)]
@@ -168,7 +190,7 @@ class _Consumer(Consumer):
         if not self._gate.wait(REST) or self._closing.is_set():
             return None
         try:
-            message: MessageProxy | None = next(self._inner)
+            message = self._fetched()
             if message is None:
                 # Onto its own place: nothing moves. It waits until there is a message and leaves it to be fetched.
                 self._redis.blmove(self._key, self._key, REST, "LEFT", "LEFT")
@@ -182,6 +204,19 @@ class _Consumer(Consumer):
             return None
         self._health.good()
         return message
+
+    def _fetched(self) -> MessageProxy | None:
+        """The next ring, if one waits; what is none is thrown away, and means at the most that somebody may look."""
+        try:
+            message: MessageProxy | None = next(self._inner)
+        except DecodeError:
+            message = None
+        else:
+            if message is None or is_ring(message, self._queue):
+                return message
+            self._inner.queued_message_ids.discard(message.message_id)  # or it would count as in hand, for ever
+        self._broker.throw_away(self._queue)
+        return None
 
     def ack(self, message: MessageProxy) -> None:
         with self._forgiving():  # it was heard; maintenance may put it back once more, which does no harm
@@ -207,15 +242,36 @@ class _Consumer(Consumer):
                 raise
 
 
-class _HearingBroker(_Broker):
-    """The broker of a listener."""
+def is_ring(message: Message[Any] | MessageProxy, pool: str) -> bool:
+    """Whether it is one that a bell of ours may have rung. Anybody who reaches Redis may have written it: a delay would be
+    kept by a queue that nobody listens at, and what has no number there could never be acknowledged."""
+    said = message.options if isinstance(message.options, dict) else {}
+    numbered = isinstance(said.get("redis_message_id"), str) and "eta" not in said
+    return numbered and (message.queue_name, message.actor_name, tuple(message.args)) == (pool, pool, (pool,))
 
-    def __init__(self, address: Address, pools: Iterable[Pool]) -> None:
+
+class _HearingBroker(_Broker):
+    """The broker of a listener. `dropped` is told of each message that is none of ours."""
+
+    def __init__(self, address: Address, pools: Iterable[Pool], dropped: Callable[[str], None]) -> None:
         super().__init__(address, REST + SEND_PATIENCE)
+        self._dropped = dropped
         self.gates = {pool: threading.Event() for pool in pools}
         """Open while the worker has a slot free for the pool; a message behind a closed gate stays in Redis."""
         self.health = _Health(address, "listening")
         self.closing = threading.Event()
+
+    def throw_away(self, queue: str) -> None:
+        """Of what we have in hand from this queue, all that is no ring: dramatiq would put it back for the next listener once we
+        are gone, and so for ever. (Names of keys: the head of its dispatch.lua.)"""
+        acks, texts = f"{self.namespace}:__acks__.{self.broker_id}.{queue}", f"{self.key(queue)}.msgs"
+        for number in self.client.smembers(acks):
+            text = self.client.hget(texts, number)
+            if text is not None and not _is_ring_of(text, queue):
+                self.client.srem(acks, number)
+                self.client.hdel(texts, number)
+                self._dropped(MALFORMED)
+                log.warning("A message that is no ring was thrown away (pool %s).", queue, extra={"code": MALFORMED})
 
     def declare_queue(self, queue_name: str) -> None:
         """As dramatiq does, but without the queue of delayed messages, which would cost a consumer of its own."""
@@ -228,11 +284,22 @@ class _HearingBroker(_Broker):
         return _Consumer(super().consume(queue_name, prefetch=1, timeout=0), self, queue_name)
 
 
+def _is_ring_of(text: bytes | str, pool: str) -> bool:
+    try:
+        return is_ring(Message.decode(text if isinstance(text, bytes) else text.encode()), pool)
+    except (DecodeError, AttributeError, TypeError):  # the last two: JSON of any other form
+        return False
+
+
+def _unwatched(_: str) -> None:
+    """Nobody counts."""
+
+
 class RedisListener:
     """A worker's ear: a dramatiq worker with one actor to a pool, which does nothing but wake the event loop."""
 
-    def __init__(self, address: Address, pools: Iterable[Pool]) -> None:
-        self._broker = _HearingBroker(address, pools)
+    def __init__(self, address: Address, pools: Iterable[Pool], dropped: Callable[[str], None] = _unwatched) -> None:
+        self._broker = _HearingBroker(address, pools, dropped)
         self._bell = RedisDoorbell(address)
         self._ear = Ear()
         self._lock = threading.Lock()
@@ -243,6 +310,11 @@ class RedisListener:
             Actor(self._hear, broker=self._broker, actor_name=pool, queue_name=pool, priority=0, options={})
         self._worker = Worker(self._broker, worker_threads=1, worker_timeout=int(SHORT * 1000))
         self._worker.start()
+
+    @property
+    def up(self) -> bool:
+        """Whether Redis answered when it was last asked."""
+        return self._broker.health.well
 
     def _hear(self, name: str) -> None:
         pool = Pool(name)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
-from rushes.catalog.open import is_shared
+from rushes.catalog.open import is_shared, open_database
+from rushes.clock import Clock, SystemClock
 from rushes.settings import Settings
 from rushes.storage.open import open_store
 from rushes.storage.store import ConditionalPut, StoreError
 from rushes.workers.doctor import Check
 from rushes.workers.doorbell_address import LOCAL, Address
 from rushes.workers.reach import try_out
+from rushes.workers.standing import TOO_FAR
 
 
 def all_checks(settings: Settings) -> list[tuple[str, Callable[[], Check]]]:
@@ -18,6 +21,7 @@ def all_checks(settings: Settings) -> list[tuple[str, Callable[[], Check]]]:
         ("object store", lambda: object_store(settings)),
         ("doorbell", lambda: doorbell(settings)),
         ("preview secret", lambda: preview_secret(settings)),
+        ("clock of the fleet", lambda: shared_clock(settings, SystemClock())),
     ]
 
 
@@ -51,12 +55,42 @@ def doorbell(settings: Settings) -> Check:
     name = "doorbell"
     if settings.broker_url == LOCAL:
         return Check(name, True, "local, within the data directory")
-    from rushes.workers.doorbell_redis import TROUBLE, ping  # deferred: it needs an extra
+    from rushes.workers import doorbell_redis  # deferred: it needs an extra
 
     address = Address.parse(settings.broker_url)
     try:
-        version = ping(address)
-    except TROUBLE as error:
-        remedy = "Start it, or correct RUSHES_BROKER_URL. Until then workers look for themselves every two seconds."
-        return Check(name, False, f"{address} does not answer: {error}", remedy)
+        version = doorbell_redis.ping(address)
+        nonsense = doorbell_redis.nonsense(address)
+    except doorbell_redis.TROUBLE as error:
+        code = doorbell_redis.trouble_code(error)
+        return Check(name, False, f"{code}: {address}: {error}", _DOORBELL_REMEDIES[code == doorbell_redis.REFUSED])
+    if nonsense:
+        detail = f"{doorbell_redis.MALFORMED}: {address} holds {nonsense} messages that are no rings of ours"
+        return Check(
+            name, False, detail, "Find who writes to this Redis; workers throw such messages away as they meet them."
+        )
     return Check(name, True, f"{address}, version {version}")
+
+
+_DOORBELL_REMEDIES = {
+    False: "Start it, or correct RUSHES_BROKER_URL. Until then workers look for themselves every two seconds.",
+    True: "Correct user and password in RUSHES_BROKER_URL, or the rights of that user. Until then workers look for themselves.",
+}
+"""By whether there is a Redis that refuses us."""
+
+
+def shared_clock(settings: Settings, clock: Clock) -> Check:
+    """Leases go by the database's clock; signed requests, tokens and webhooks by this host's."""
+    name = "clock of the fleet"
+    if not is_shared(settings.database):
+        return Check(name, True, "this machine's own")
+    with contextlib.closing(open_database(settings.database)) as database, database.read() as tx:
+        skew = clock.now() - tx.now
+    good = abs(skew) < TOO_FAR
+    detail = f"this host's clock is {skew:+.1f} s from it"
+    return Check(
+        name,
+        good,
+        detail if good else f"clock_skew: {detail}",
+        "Set the clocks (NTP); until then this host takes no work.",
+    )

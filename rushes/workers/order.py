@@ -11,6 +11,7 @@ from rushes.engine.job import Job, ToolSettings
 from rushes.errors import Blame, StepFailure
 from rushes.model import Result
 from rushes.noun import Noun, Reason
+from rushes.storage.timed import Counts
 
 
 class Order(Noun):
@@ -20,6 +21,8 @@ class Order(Noun):
     scratch: Path
     storage: str
     tools: ToolSettings
+    traceparent: str = ""
+    """W3C Trace Context of the attempt; empty where nothing is traced."""
 
 
 class Ready(Noun):
@@ -31,6 +34,8 @@ class Ready(Noun):
 class Progress(Noun):
     say: Literal["progress"] = "progress"
     fraction: float
+    cpu_seconds: float = 0.0
+    """So far."""
 
 
 class Done(Noun):
@@ -39,6 +44,11 @@ class Done(Noun):
     cpu_seconds: float
     copied: bool = False
     """It is the result of the job's twin."""
+    bytes_read: int = 0
+    bytes_written: int = 0
+    """From and to the object store."""
+    requests: Counts = Field(default_factory=dict)
+    """How long that took to answer."""
 
 
 class Failed(Noun):
@@ -47,6 +57,9 @@ class Failed(Noun):
     blame: Blame
     detail: str
     cpu_seconds: float
+    bytes_read: int = 0
+    bytes_written: int = 0
+    requests: Counts = Field(default_factory=dict)
 
     @classmethod
     def of(cls, failure: StepFailure, cpu_seconds: float) -> Failed:

@@ -194,7 +194,7 @@ def test_nudenet_on_people_at_a_desk(workspace: Workspace, tmp_path: Path, media
 
 
 def test_a_broken_extra_is_absent_and_not_clean(monkeypatch: pytest.MonkeyPatch):
-    def broken() -> object:
+    def broken(gpu: str) -> object:
         raise OSError("bad ELF header")
 
     real_detector()

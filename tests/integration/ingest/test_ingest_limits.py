@@ -11,9 +11,11 @@ from time import monotonic
 import httpx
 import pytest
 
-from rushes.catalog import fleet
+from rushes.catalog import workforce
+from rushes.catalog.workforce import Presence
 from rushes.facts import SourceRef
 from rushes.ingest.throttle import Throttle
+from rushes.states import Pool
 from tests.integration.ingest.conftest import wait_for
 from tests.integration.ingest.limited import ANN, BOB, PATCH, Limited, bearer, code
 
@@ -115,7 +117,7 @@ def test_uploads_of_unknown_length_shut_nobody_out(make_house: MakeHouse, monkey
 def test_over_its_backlog_the_server_takes_no_more(make_house: MakeHouse) -> None:
     house = make_house(max_backlog_seconds=100, cpu_seconds_per_gb=1e9)  # a second for each byte
     with house.database.write() as tx:
-        fleet.report(tx, "w1", {"pools": ["io", "video"], "slots": 2, "sandbox": ""}, house.clock.now())
+        workforce.report(tx, "w1", Presence(pools=(Pool.IO, Pool.VIDEO), slots=2), house.clock.now())
     large = house.post(length=300).headers["location"]
     refused = wait_for(lambda: (answer := house.post(length=1)).status_code == 503 and answer, "the refusal")
     assert code(refused) == (503, "backlog_too_long")

@@ -25,6 +25,7 @@ from rushes.settings import load_settings
 from rushes.states import Pool, StepState
 from rushes.storage.open import open_store
 from rushes.workers.doorbell import MemoryDoorbell
+from rushes.workers.telemetry import Telemetry
 from rushes.workers.worker import Worker
 from tests.services.children import command_of, descendants
 
@@ -43,6 +44,7 @@ class Works:
     def __init__(self, data: Path, **settings: object) -> None:
         self.settings = load_settings({}, data=data, speech_draft=False, **{"profile": "fast", **settings})
         self.bell = MemoryDoorbell()
+        self.telemetry = Telemetry()
         self.store = wiring.open_catalog(self.settings, self.bell)
         self.catalog = Catalog(self.store)
         self.pipeline = wiring.pipeline(self.settings, self.store)
@@ -81,7 +83,8 @@ class Works:
     @asynccontextmanager
     async def working(self, pools: Sequence[Pool] = tuple(Pool), heartbeat: float = 0.3) -> AsyncIterator[Worker]:
         """Ends with a drain, after which no child may be left."""
-        plant = replace(wiring.plant(self.settings, self.store, self.bell), heartbeat=heartbeat)
+        plant = wiring.plant(self.settings, self.store, self.bell, telemetry=self.telemetry)
+        plant = replace(plant, heartbeat=heartbeat)
         worker = Worker(plant, pools, self.settings.slots)
         task = asyncio.create_task(worker.run())
         try:

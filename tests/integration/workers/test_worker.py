@@ -14,7 +14,7 @@ from rushes.catalog.pipeline import Answer
 from rushes.clock import SystemClock
 from rushes.errors import REASONS
 from rushes.states import AssetState, Pool, Publication, StepState
-from rushes.workers.worker import LIGHT_SLOTS
+from rushes.workers.slots import LIGHT_SLOTS
 from tests.integration.workers.conftest import Works, busy_child, children, until
 from tests.services.children import alive, descendants
 

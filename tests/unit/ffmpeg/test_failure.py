@@ -12,8 +12,8 @@ from rushes.ffmpeg.failure import classify
     ("stderr", "code", "blame"),
     [
         ("[mov,mp4] [error] moov atom not found", "moov_missing", Blame.PERMANENT),
-        ("av_interleaved_write_frame(): No space left on device", "scratch_full", Blame.TRANSIENT),
-        ("Disk quota exceeded", "scratch_full", Blame.TRANSIENT),
+        ("av_interleaved_write_frame(): No space left on device", "scratch_full", Blame.RESOURCE),
+        ("Disk quota exceeded", "scratch_full", Blame.RESOURCE),
         ("Decoder (codec none) not found for input stream #0:0", "codec_unsupported", Blame.PERMANENT),
         ("Stream map '0:v:0' matches no streams.", "no_video_stream", Blame.PERMANENT),
         ("Output file does not contain any stream", "no_video_stream", Blame.PERMANENT),
@@ -36,12 +36,12 @@ def test_by_what_it_said(stderr: str, code: str, blame: Blame) -> None:
 @pytest.mark.parametrize(
     ("returncode", "code", "blame"),
     [
-        (-9, "tool_killed", Blame.TRANSIENT),
-        (137, "tool_killed", Blame.TRANSIENT),
+        (-9, "tool_killed", Blame.RESOURCE),
+        (137, "tool_killed", Blame.RESOURCE),
         (-15, "tool_killed", Blame.TRANSIENT),
         (-11, "tool_failed", Blame.POISON),
         (139, "tool_failed", Blame.POISON),
-        (-25, "scratch_full", Blame.TRANSIENT),
+        (-25, "scratch_full", Blame.RESOURCE),
     ],
 )
 def test_by_the_signal_that_ended_it(returncode: int, code: str, blame: Blame) -> None:
@@ -52,7 +52,7 @@ def test_by_the_signal_that_ended_it(returncode: int, code: str, blame: Blame) -
 def test_a_full_disk_is_never_the_creators_fault() -> None:
     """Both lines appear when the scratch disk fills while a damaged file is read."""
     failure = classify(1, "Invalid data found when processing input\nNo space left on device")
-    assert failure.blame is Blame.TRANSIENT
+    assert failure.blame is Blame.RESOURCE
 
 
 def test_the_detail_is_for_operators_and_can_be_pasted() -> None:

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from rushes.catalog.database import DatabaseUnavailable
-from rushes.catalog.pipeline import Answer
 from rushes.clock import ManualClock
 from rushes.engine.job import Job, Limits, ToolSettings
 from rushes.errors import Blame
@@ -18,7 +16,8 @@ from rushes.facts import SourceRef
 from rushes.model import ChecksumResult
 from rushes.settings import load_policy, load_profile
 from rushes.states import StepKind
-from rushes.workers.attempt import Attempt, Lost
+from rushes.workers.attempt import Attempt
+from rushes.workers.beats import Lost, Pulse
 from rushes.workers.order import Done, Failed, Order, Progress
 
 DONE = Done(result=ChecksumResult(sha256="x"), cpu_seconds=1.0)
@@ -32,6 +31,8 @@ class FakeChild:
         self._says = list(says)
         self._memory = memory
         self.killed = False
+        self.hungry = 0
+        """How often it is found to wait for a processor."""
 
     async def give(self, order: Order) -> None:
         if self._says and isinstance(self._says[0], ConnectionError):
@@ -45,26 +46,15 @@ class FakeChild:
             raise message
         return message
 
-    def memory(self) -> int:
-        return self._memory
+    def usage(self) -> tuple[int, float]:
+        return self._memory, 7.0
+
+    def starves(self) -> bool:
+        self.hungry -= 1
+        return self.hungry >= 0
 
     async def kill(self) -> None:
         self.killed = True
-
-
-class FakePipeline:
-    lease = 30.0
-
-    def __init__(self, *answers: Answer | Exception) -> None:
-        self._answers = list(answers)
-        self.progress: list[float] = []
-
-    def renew(self, job: Job, progress: float) -> Answer:
-        self.progress.append(progress)
-        answer = self._answers.pop(0) if self._answers else Answer.OK
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
 
 class HastyClock(ManualClock):
@@ -75,19 +65,20 @@ class HastyClock(ManualClock):
         return super().monotonic()
 
 
-def attempt(
-    child: FakeChild,
-    pipeline: FakePipeline | None = None,
-    limits: Limits | None = None,
-    kind: StepKind = StepKind.CHECKSUM,
-    clock: ManualClock | None = None,
-) -> Attempt:
-    job = Job(
+def a_job(kind: StepKind = StepKind.CHECKSUM) -> Job:
+    return Job(
         step_id="s", key=kind.value, kind=kind, asset="a", tenant="t", fence=1, recipe="r",
         source=SourceRef(key="k", size=1), profile=load_profile("fast"), policy=load_policy("development"),
     )  # fmt: skip
-    order = Order(job=job, scratch=Path("scratch"), storage="file:///x", tools=ToolSettings(limits=limits or Limits()))
-    return Attempt(pipeline or FakePipeline(), child, order, 0.01, clock)  # type: ignore[arg-type] # they say the same words
+
+
+def attempt(
+    child: FakeChild, pulse: Pulse | None = None, limits: Limits | None = None, clock: ManualClock | None = None
+) -> Attempt:
+    pulse = pulse or Pulse(a_job(), 0.0)
+    tools = ToolSettings(limits=limits or Limits())
+    order = Order(job=pulse.job, scratch=Path("scratch"), storage="file:///x", tools=tools)
+    return Attempt(child, order, pulse, clock)  # type: ignore[arg-type] # they say the same words
 
 
 async def test_what_the_child_says_last_is_the_end_and_the_child_stays() -> None:
@@ -96,40 +87,29 @@ async def test_what_the_child_says_last_is_the_end_and_the_child_stays() -> None
     assert not child.killed
 
 
-async def test_a_child_that_says_nothing_is_still_reported_alive() -> None:
-    pipeline = FakePipeline(Answer.OK, Answer.OK, Answer.FENCED)
-    assert await attempt(FakeChild([Progress(fraction=0.5)]), pipeline).run() is Lost.FENCED
-    assert pipeline.progress == [0.5] * 3
+async def test_what_the_child_has_done_is_told_on() -> None:
+    pulse = Pulse(a_job(), 0.0)
+    child = FakeChild([Progress(fraction=0.5), Progress(fraction=0.4), DONE])
+    await attempt(child, pulse, clock=HastyClock()).run()
+    assert (pulse.progress, pulse.cpu_seconds) == (0.5, 7.0)
 
 
-@pytest.mark.parametrize(("answer", "end"), [(Answer.CANCEL, Lost.CANCELLED), (Answer.FENCED, Lost.FENCED)])
-async def test_a_heartbeat_that_says_stop_kills_the_child(answer: Answer, end: Lost) -> None:
-    child = FakeChild([])
-    assert await attempt(child, FakePipeline(answer)).run() is end
+@pytest.mark.parametrize("why", list(Lost))
+async def test_the_word_to_stop_kills_the_child(why: Lost) -> None:
+    child, pulse = FakeChild([Progress(fraction=0.1)]), Pulse(a_job(), 0.0)
+    task = asyncio.create_task(attempt(child, pulse).run())
+    await asyncio.wait([task], timeout=0.03)
+    pulse.stop(why)
+    pulse.stop(Lost.RELEASED)  # the first word counts
+    assert await task is why
     assert child.killed
 
 
-@pytest.mark.parametrize(
-    ("kind", "away", "end"),
-    [
-        (StepKind.ENCODE, 30, Lost.CANCELLED),
-        (StepKind.PUBLISH, 1, Lost.CANCELLED),
-        (StepKind.PUBLISH, 30, Lost.FENCED),
-        (StepKind.CLEANUP, 30, Lost.FENCED),
-    ],
-)
-async def test_what_viewers_would_see_is_not_done_without_a_lease(kind: StepKind, away: int, end: Lost) -> None:
-    child, pipeline = (
-        FakeChild([Progress(fraction=0.0)] * 100),
-        FakePipeline(*[DatabaseUnavailable("away")] * away, Answer.CANCEL),
-    )
-    assert await attempt(child, pipeline, kind=kind, clock=HastyClock()).run() is end
+async def test_an_attempt_that_was_told_before_it_began_is_none() -> None:
+    child, pulse = FakeChild([]), Pulse(a_job(), 0.0)
+    pulse.stop(Lost.PREEMPTED)
+    assert await attempt(child, pulse).run() is Lost.PREEMPTED
     assert child.killed
-
-
-async def test_a_catalog_that_does_not_answer_stops_nothing() -> None:
-    pipeline = FakePipeline(DatabaseUnavailable("locked"), DatabaseUnavailable("locked"), Answer.CANCEL)
-    assert await attempt(FakeChild([]), pipeline).run() is Lost.CANCELLED
 
 
 @pytest.mark.parametrize("says", [[None], [BrokenPipeError()], [ConnectionResetError()]])
@@ -149,8 +129,8 @@ async def test_a_child_that_speaks_nonsense_is_killed_and_never_used_again() -> 
 
 
 async def test_too_much_memory_is_the_files_fault() -> None:
-    child = FakeChild([], memory=2)
-    ended = await attempt(child, limits=Limits(memory=1)).run()
+    child = FakeChild([Progress(fraction=0.1)], memory=2)
+    ended = await attempt(child, limits=Limits(memory=1), clock=HastyClock()).run()
     assert isinstance(ended, Failed)
     assert (ended.reason.code, ended.blame) == ("over_limit_memory", Blame.PERMANENT)
     assert child.killed
@@ -194,10 +174,43 @@ async def test_a_cancellation_is_not_lost_to_a_message_of_the_same_moment() -> N
         assert ended and task.cancelled()
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rushes.workers.attempt.LOOK_EVERY", 0.01)
+
+
+@pytest.mark.usefixtures("impatient")
 async def test_a_child_without_a_sign_of_life_is_stopped_and_the_step_tried_again() -> None:
     child = FakeChild([Progress(fraction=0.5)])
-    order = attempt(child, limits=Limits(stall=30.0))._order
-    ended = await Attempt(FakePipeline(), child, order, 0.01, HastyClock()).run()  # type: ignore[arg-type]
+    ended = await attempt(child, limits=Limits(stall=30.0), clock=HastyClock()).run()
     assert isinstance(ended, Failed)
     assert (ended.reason.code, ended.blame) == ("stalled", Blame.TRANSIENT)
     assert child.killed
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_child_that_gets_no_processor_is_not_stuck() -> None:
+    child = FakeChild([Progress(fraction=0.5)])
+    child.hungry = 2
+    ended = await attempt(child, limits=Limits(stall=30.0), clock=(clock := HastyClock(0.0))).run()
+    assert isinstance(ended, Failed)  # at last it neither speaks nor wants to run
+    assert clock.now() > 3 * 30.0
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_child_that_has_a_processor_and_says_nothing_is_stuck() -> None:
+    """In native code without an end, for example: it wants to run for ever."""
+
+    class Spinning(FakeChild):
+        used = 0.0
+
+        def usage(self) -> tuple[int, float]:
+            self.used += 4.0
+            return 0, self.used
+
+    child = Spinning([Progress(fraction=0.5)])
+    child.hungry = 9
+    ended = await attempt(child, limits=Limits(stall=30.0), clock=(clock := HastyClock(0.0))).run()
+    assert isinstance(ended, Failed)
+    assert ended.reason.code == "stalled"
+    assert clock.now() < 2 * 30.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ from typing import Any
 import pytest
 
 from rushes.catalog.database import DatabaseUnavailable
-from rushes.catalog.records import Claim
+from rushes.catalog.pipeline import Answer
+from rushes.catalog.records import Beat, Claim
+from rushes.catalog.workforce import Colleague, Heard, Presence
 from rushes.clock import ManualClock
 from rushes.engine.job import Job, ToolSettings
 from rushes.facts import SourceRef
 from rushes.settings import load_policy, load_profile
 from rushes.states import Pool, StepKind
+from rushes.workers import attempting, upkeep
 from rushes.workers import worker as module
 from rushes.workers.children import Children, NoChild
 from rushes.workers.doorbell import MemoryDoorbell
@@ -31,22 +35,26 @@ class FakePipeline:
     lease = 15.0
     counts = True
     """Whether anybody wants to know that a step failed."""
+    wanted = ""
+    """What an operator asks of the worker."""
 
     def __init__(self, *jobs: Job, **trouble: Exception) -> None:
         self._jobs = list(jobs)
         self._trouble = trouble
         self.diary: list[str] = []
+        self.slots: set[int] = set()
+        """As the worker told them."""
 
     def _note(self, name: str, said: str = "") -> None:
         self.diary.append(f"{name} {said}".strip())
         if name in self._trouble:
             raise self._trouble.pop(name)
 
-    def claim(self, pools: object, worker: str) -> Claim | None:
+    def claim(self, pools: object, worker: str, **_: object) -> Claim | None:
         self._note("claim")
         return Claim(job=self._jobs.pop(0), lease_expires=1.0) if self._jobs else None
 
-    def complete(self, job: Job, result: object, cpu_seconds: float, *, copied: bool = False) -> bool:
+    def complete(self, job: Job, result: object, cpu_seconds: float, **_: object) -> bool:
         self._note("complete", job.key)
         return True
 
@@ -54,20 +62,29 @@ class FakePipeline:
         self._note("fail", f"{job.key} {reason.code}")
         return self.counts
 
-    def release(self, job: Job, how: str) -> bool:
+    def release(self, job: Job, how: str, cpu_seconds: float = 0.0) -> bool:
         self._note("release", f"{job.key} {how}")
         return True
 
-    def reconcile(self) -> int:
-        self._note("reconcile")
-        return 0
+    def look_after(self, worker: str) -> dict[str, int]:
+        self._note("look_after")
+        return {}
 
     def housekeep(self, days: float) -> int:
         self._note("housekeep")
         return 0
 
-    def report(self, *_: object) -> None:
-        self._note("report")
+    def report(self, worker: str, presence: Presence) -> Heard:
+        self._note("report", presence.state if presence.state != "working" else "")
+        self.slots.add(presence.slots)
+        return Heard(now=ManualClock().now(), wanted=self.wanted)
+
+    def renew_all(self, beats: list[Beat]) -> dict[str, Answer]:
+        self._note("renew")
+        return {beat.step: Answer.OK for beat in beats}
+
+    def peers(self, worker: str) -> list[Colleague]:
+        return []
 
     def leave(self, worker: str) -> None:
         self._note("leave")
@@ -87,21 +104,22 @@ def no_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(Children, "warm", lambda _: None)
     monkeypatch.setattr(Children, "take", none)
-    monkeypatch.setattr(module, "RECONCILE_EVERY", 0.01)
+    monkeypatch.setattr(upkeep, "REPORT_EVERY", 0.01)
     monkeypatch.setattr(module, "LOOK_EVERY", 0.01)
-    monkeypatch.setattr(module, "NO_CHILD_PAUSE", 60.0)
+    monkeypatch.setattr(attempting, "NO_CHILD_PAUSE", 60.0)
     yield
 
 
 async def work(
-    pipeline: FakePipeline, tmp_path: Path, until: Callable[[], object], clock: ManualClock | None = None
-) -> None:
+    pipeline: FakePipeline, tmp_path: Path, until: Callable[[], object], clock: ManualClock | None = None,
+    pools: Sequence[Pool] = (Pool.IO, Pool.PUBLISH),
+) -> None:  # fmt: skip
     """A worker that works until the condition holds, then drains."""
     plant = Plant(
         name="w", pipeline=pipeline, listener=MemoryDoorbell(), scratch=tmp_path / "scratch",  # type: ignore[arg-type] # it answers the same calls
         storage=f"file://{tmp_path}", tools=ToolSettings(), room=1000, clock=clock or ManualClock(),
     )  # fmt: skip
-    worker = Worker(plant, (Pool.IO, Pool.PUBLISH), 1)
+    worker = Worker(plant, pools, 1)
     task = asyncio.create_task(worker.run())
     with suppress(TimeoutError):
         async with asyncio.timeout(5):
@@ -142,7 +160,7 @@ async def test_a_result_waits_for_a_catalog_that_is_away(tmp_path: Path) -> None
 
 async def test_a_catalog_that_is_away_ends_no_loop(tmp_path: Path) -> None:
     away = DatabaseUnavailable("locked")
-    pipeline = FakePipeline(job(StepKind.VERDICT), claim=away, report=away, reconcile=away, leave=away)
+    pipeline = FakePipeline(job(StepKind.VERDICT), claim=away, report=away, look_after=away, leave=away)
     await work(pipeline, tmp_path, lambda: "complete verdict" in pipeline.diary and "housekeep" in pipeline.diary)
 
 
@@ -157,7 +175,7 @@ async def test_a_worker_whose_scratch_disk_is_full_claims_nothing_until_there_is
     assert caplog.text.count("the scratch disk is full") == 1
 
 
-@pytest.mark.parametrize("name", ["reconcile", "housekeep"])
+@pytest.mark.parametrize("name", ["look_after", "housekeep"])
 async def test_trouble_with_one_row_does_not_stop_the_keeping_of_the_house(tmp_path: Path, name: str) -> None:
     pipeline = FakePipeline(**{name: ValueError("a row that cannot be read")})
     await work(pipeline, tmp_path, lambda: pipeline.diary.count(name) >= 2)
@@ -175,19 +193,72 @@ async def test_after_a_sleep_of_the_machine_the_others_may_speak_first(
 ) -> None:
     clock = ManualClock()
     pipeline = FakePipeline()
-    await work(pipeline, tmp_path, lambda: "reconcile" in pipeline.diary, clock)
+    await work(pipeline, tmp_path, lambda: "look_after" in pipeline.diary, clock)
     awake = FakePipeline()
     reported = awake.report
 
-    def report(*_: object) -> None:  # the machine sleeps for an hour within the second round
+    def report(worker: str, presence: Presence) -> Heard:  # the machine sleeps for an hour within the second round
         if awake.diary.count("report") == 2:
             clock.advance(3600)
-        reported()
+        return reported(worker, presence).model_copy(update={"now": clock.now()})
 
     monkeypatch.setattr(awake, "report", report)
-    await work(awake, tmp_path, lambda: awake.diary.count("reconcile") >= 2, clock)
-    said = [entry for entry in awake.diary if entry in ("report", "reconcile")]
-    assert said[:6] == ["report", "report", "reconcile", "report", "report", "reconcile"]
+    await work(awake, tmp_path, lambda: awake.diary.count("look_after") >= 2, clock)
+    said = [entry for entry in awake.diary if entry in ("report", "look_after")]
+    assert said[:6] == ["report", "report", "look_after", "report", "report", "look_after"]
+
+
+class Gone(FakePipeline):
+    """A database that vanished: after the claim nothing is answered, and nothing refused either."""
+
+    def __init__(self, *jobs: Job) -> None:
+        super().__init__(*jobs)
+        self.over = threading.Event()
+
+    def _note(self, name: str, said: str = "") -> None:
+        super()._note(name, said)
+        if name in ("complete", "release", "leave"):
+            self.over.wait(60)
+            raise DatabaseUnavailable("gone")
+
+
+@pytest.mark.parametrize("kind", [StepKind.VERDICT, StepKind.CHECKSUM])
+async def test_a_worker_ends_in_time_though_the_catalog_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: StepKind
+) -> None:
+    monkeypatch.setattr(module, "LAST_WORDS", 0.05)
+    monkeypatch.setattr(attempting, "GIVE_BACK", 0.05)
+    pipeline = Gone(job(kind))
+    try:
+        await work(pipeline, tmp_path, lambda: {"complete verdict", "release checksum released"} & set(pipeline.diary))
+    finally:
+        pipeline.over.set()  # threads that wait for it
+
+
+async def test_an_operators_drain_empties_the_worker_and_it_stays(tmp_path: Path) -> None:
+    pipeline = FakePipeline(job(StepKind.VERDICT))
+    pipeline.wanted = "drain"
+    await work(pipeline, tmp_path, lambda: pipeline.diary.count("report draining") >= 3)
+    claims = pipeline.diary[pipeline.diary.index("report draining") :].count("claim")
+    assert claims == 0
+    # When it may work again, then it does
+    again = FakePipeline(job(StepKind.VERDICT))
+    again.wanted = "cordon"
+    reported = again.report
+
+    def report(worker: str, presence: Presence) -> Heard:
+        again.wanted = "work" if again.diary.count("report cordoned") >= 2 else "cordon"
+        return reported(worker, presence)
+
+    again.report = report  # type: ignore[method-assign]
+    await work(again, tmp_path, lambda: "complete verdict" in again.diary)
+
+
+async def test_a_worker_tells_the_slots_of_its_heavy_steps(tmp_path: Path) -> None:
+    """With the light ones among them, a full worker would look as if it had some free, and bulk would never make room."""
+    pipeline = FakePipeline()
+    await work(pipeline, tmp_path, lambda: pipeline.slots, pools=tuple(Pool))
+    assert pipeline.slots == {1}
 
 
 async def test_a_ring_and_a_cancellation_at_once_do_not_lose_the_cancellation() -> None:
