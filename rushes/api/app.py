@@ -8,7 +8,21 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from rushes.api import assets, beacon, events, fleet, health, keys, oembed, playback, problems, tokens, uploads
+from rushes.api import (
+    assets,
+    beacon,
+    events,
+    fleet,
+    health,
+    keys,
+    ledger,
+    oembed,
+    playback,
+    problems,
+    quarantine,
+    tokens,
+    uploads,
+)
 from rushes.api.auth import Keys
 from rushes.api.demand import Plays
 from rushes.api.gate import Gate
@@ -61,6 +75,8 @@ def create_app(services: Services, routers: Sequence[APIRouter] = ()) -> FastAPI
         uploads.router,
         events.router,
         fleet.router,
+        quarantine.router,
+        ledger.router,
         tokens.router,  # before those of `playback`: `verify` is no asset
         playback.router,
         keys.router,

@@ -6,18 +6,20 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from rushes.api.auth import Tenant
+from rushes.api.auth import OPERATOR_ONLY, AnyCaller, Caller, NotAllowed, Tenant
 from rushes.api.describing import TITLE, Key, Value, cleaned
-from rushes.api.models import AssetView, Page, TakenDown, View, Why
+from rushes.api.models import AssetView, Page, TakenDown, View
 from rushes.api.negotiation import matches
 from rushes.api.problems import RESPONSES
 from rushes.api.records import complete, load, owned, render
-from rushes.api.services import WithServices
+from rushes.api.services import Services, WithServices
+from rushes.api.why import WhyView, why_view
+from rushes.engine.classes import Class
 from rushes.errors import Refused
 from rushes.keys import is_id
 from rushes.model import Asset
@@ -37,6 +39,20 @@ class Decision(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     action: Action
+
+
+class RetryRequest(BaseModel):
+    """What to try again; left out: what failed."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    step: str = Field(default="", alias="from", max_length=200, description="A step's key: it and all that rest on it")
+
+
+class PriorityRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    chosen: Literal["fast", "normal", "enrich", "bulk"] = Field(alias="class")
 
 
 class EncodeRequest(BaseModel):
@@ -114,8 +130,29 @@ async def delete(request: Request, services: WithServices, tenant: Tenant, asset
 
 
 @router.post("/{asset}/retry", response_model=AssetView, summary="Try failed steps again")
-async def retry(request: Request, services: WithServices, tenant: Tenant, asset: AssetId) -> Response:
-    return await _acted(request, services, tenant, asset, services.catalog.retry)
+async def retry(
+    request: Request, services: WithServices, caller: AnyCaller, asset: AssetId, wanted: RetryRequest | None = None
+) -> Response:
+    """With `from`, a step's key, that step and all that rest on it again, done or not: 404 `step_not_found`, 409 `under_way`,
+    `source_deleted`, `not_from_here`. 409 `nothing_to_retry`. An operator may do it for any tenant."""
+    act = partial(services.catalog.retry, from_step=wanted.step if wanted else "")
+    return await _acted(request, services, caller, asset, act)
+
+
+@router.post("/{asset}/priority", response_model=AssetView, summary="Go before others, or after them")
+async def prioritise(
+    request: Request, services: WithServices, caller: AnyCaller, asset: AssetId, wanted: PriorityRequest
+) -> Response:
+    """What is planned of it and what is to come. `bulk` waits for everything else, `normal` and `enrich` are as it was planned,
+    `fast` goes before what other tenants wait for, so that only an operator may say it: 403 `operator_only`."""
+    chosen = Class[wanted.chosen.upper()]
+    if chosen is Class.FAST and not caller.is_operator:
+        raise NotAllowed("operator_only", OPERATOR_ONLY)
+
+    def act(identity: str) -> Asset:
+        return services.catalog.set_class(identity, chosen)
+
+    return await _acted(request, services, caller, asset, act)
 
 
 @router.post("/{asset}/cancel", response_model=AssetView, summary="Stop the work")
@@ -179,10 +216,11 @@ async def decide(
     return await (_taken_down if down else _acted)(request, services, tenant, asset, act)
 
 
-@router.get("/{asset}/why", summary="What it is waiting for")
-async def why(services: WithServices, tenant: Tenant, asset: AssetId) -> Why:
-    def read() -> Why:
-        return Why(asset=owned(services.catalog, tenant, asset).id, why=services.catalog.why(asset))
+@router.get("/{asset}/why", summary="What it is waiting for, and until when")
+async def why(services: WithServices, caller: AnyCaller, asset: AssetId) -> WhyView:
+    def read() -> WhyView:
+        identity = _reached(services, caller, asset).id
+        return why_view(identity, services.catalog.explain(identity))
 
     return await asyncio.to_thread(read)
 
@@ -190,17 +228,27 @@ async def why(services: WithServices, tenant: Tenant, asset: AssetId) -> Why:
 async def _acted(
     request: Request,
     services: WithServices,
-    tenant: str,
+    caller: str | Caller,
     asset: str,
     act: Callable[[str], Asset],
     *,
     status: int = 200,
 ) -> Response:
+    """`caller`: the tenant whose asset it has to be, or whoever may be an operator, who acts for all."""
+
     def do() -> AssetView:
-        act(owned(services.catalog, tenant, asset).id)
+        act(_reached(services, caller, asset).id)
         return render(request, load(services.catalog, asset))
 
     return _fresh(request, await asyncio.to_thread(do), status)
+
+
+def _reached(services: Services, caller: str | Caller, asset: str) -> Asset:
+    """Raises NotFound."""
+    if isinstance(caller, Caller) and caller.is_operator:
+        return services.catalog.asset(asset)
+    tenant = caller.tenant if isinstance(caller, Caller) else caller
+    return owned(services.catalog, tenant or "", asset)
 
 
 async def _taken_down(

@@ -31,13 +31,15 @@ class NotAllowed(RushesError):
 
 @dataclass(frozen=True)
 class Keys:
-    """SHA-256 of each API key with its tenant. The keys themselves are not kept."""
+    """SHA-256 of each API key with its tenant, and of each operator's key. The keys themselves are not kept."""
 
     digests: tuple[tuple[bytes, str], ...]
+    operators: tuple[bytes, ...] = ()
 
     @classmethod
     def of(cls, settings: Settings) -> Keys:
-        return cls(tuple((_digest(key), tenant) for key, tenant in settings.keys.items()))
+        digests = tuple((_digest(key), tenant) for key, tenant in settings.keys.items())
+        return cls(digests, tuple(_digest(key) for key in settings.operators))
 
     def tenant(self, key: str) -> str | None:
         """Compares with every key in constant time, so that the time taken tells nothing of how near a guess was."""
@@ -45,6 +47,13 @@ class Keys:
         for known, tenant in self.digests:
             if hmac.compare_digest(known, digest):
                 found = tenant
+        return found
+
+    def is_operators(self, key: str) -> bool:
+        """Likewise in constant time."""
+        digest, found = _digest(key), False
+        for known in self.operators:
+            found |= hmac.compare_digest(known, digest)
         return found
 
 
@@ -58,15 +67,59 @@ def tenant_of(request: Request) -> str:
     if settings.auth == "off":
         _refuse_other_sites(request, settings)
         return DEFAULT_TENANT
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
     keys: Keys = request.app.state.keys
-    tenant = keys.tenant(key.strip()) if scheme.lower() == "bearer" and key.strip() else None
+    key = _bearer(request)
+    tenant = keys.tenant(key) if key else None
     if tenant is None:
-        raise Unauthorized("unauthorized", "Send `Authorization: Bearer KEY` with a valid API key.")
+        raise _unknown()
     return tenant
 
 
 Tenant = Annotated[str, Depends(tenant_of)]
+
+
+def _unknown() -> Unauthorized:
+    return Unauthorized("unauthorized", "Send `Authorization: Bearer KEY` with a valid API key.")
+
+
+def _bearer(request: Request) -> str:
+    """The key that a request carries; empty: none."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A tenant, or an operator, who belongs to none. Where there are no keys, who sits at this machine is both."""
+
+    tenant: str | None
+    is_operator: bool
+
+
+def caller_of(request: Request) -> Caller:
+    """Raises Unauthorized, NotAllowed."""
+    settings: Settings = request.app.state.services.settings
+    if settings.auth == "off":
+        return Caller(tenant_of(request), _sits_here(request))
+    keys: Keys = request.app.state.keys
+    key = _bearer(request)
+    found = Caller(keys.tenant(key), keys.is_operators(key)) if key else Caller(None, False)
+    if found.tenant is None and not found.is_operator:
+        raise _unknown()
+    return found
+
+
+def operator_of(request: Request) -> Caller:
+    """For what changes the fleet. Raises Unauthorized, NotAllowed `operator_only`."""
+    caller = caller_of(request)
+    if not caller.is_operator:
+        raise NotAllowed("operator_only", OPERATOR_ONLY)
+    return caller
+
+
+OPERATOR_ONLY = "Only operators may do this: send one of the keys in RUSHES_OPERATOR_KEYS."
+AnyCaller = Annotated[Caller, Depends(caller_of)]
+Operator = Annotated[Caller, Depends(operator_of)]
 
 
 def _refuse_other_sites(request: Request, settings: Settings) -> None:
@@ -103,11 +156,17 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def operator_only(request: Request) -> None:
-    """For /metrics: callers on loopback that no proxy stands in front of, or anybody with a key."""
+def _sits_here(request: Request) -> bool:
+    """On loopback, with no proxy in front."""
     proxied = any(name in request.headers for name in FORWARDED)
-    if request.client and is_loopback(request.client.host) and not proxied:
+    return request.client is not None and is_loopback(request.client.host) and not proxied
+
+
+def operator_only(request: Request) -> None:
+    """For what only shows numbers of the whole fleet: callers on loopback that no proxy stands in front of, or anybody with a
+    key."""
+    if _sits_here(request):
         return
     if request.app.state.services.settings.auth == "off":
         raise NotAllowed("loopback_only", "This address answers on loopback only, unless API keys are set.")
-    tenant_of(request)
+    caller_of(request)

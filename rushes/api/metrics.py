@@ -1,9 +1,12 @@
-"""`/metrics`: what the catalog counts and what this process has served (Prometheus text format)."""
+"""`/metrics`: the fleet as the catalog knows it, and what this process has served (Prometheus text format).
+
+The catalog's numbers are sampled for all (`catalog.loads`): a scrape reads a few rows and scans nothing.
+"""
 
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -11,7 +14,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from rushes.catalog.catalog import Catalog
-from rushes.catalog.records import Counts, Fleet
+from rushes.catalog.records import Counts, Fleet, PoolView
+from rushes.engine.scaling import scale_cpu_seconds
 
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PATCH", "PUT", "DELETE"})
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -68,7 +72,10 @@ class CatalogCollector(Collector):
         yield from _of_fleet(fleet)
 
 
-def _family(kind: type[Any], name: str, text: str, labels: list[str], rows: list[tuple[list[str], float]]) -> Metric:
+Rows = list[tuple[list[str], float]]
+
+
+def _family(kind: type[Any], name: str, text: str, labels: list[str], rows: Rows) -> Metric:
     family = kind(name, text, labels=labels)
     for values, number in rows:
         family.add_metric(values, number)
@@ -76,18 +83,24 @@ def _family(kind: type[Any], name: str, text: str, labels: list[str], rows: list
     return metric
 
 
+def _gauge(name: str, text: str, rows: Rows | float | None, *labels: str) -> Metric:
+    """`rows`: (values of the labels, number), or the one number of a gauge without labels; None: it is not known."""
+    if not isinstance(rows, list):
+        rows = [] if rows is None else [([], float(rows))]
+    return _family(GaugeMetricFamily, name, text, list(labels), rows)
+
+
 def _of_counts(counts: Counts) -> Iterator[Metric]:
-    gauge = GaugeMetricFamily
     steps = [([state, kind, pool], float(number)) for state, kind, pool, number in counts.steps]
-    yield _family(gauge, "rushes_steps", "Steps by state", ["state", "kind", "pool"], steps)
+    yield _gauge("rushes_steps", "Steps that are not finished, by state", steps, "state", "kind", "pool")
     assets = [([state], float(number)) for state, number in counts.assets.items()]
-    yield _family(gauge, "rushes_assets", "Assets by state", ["state"], assets)
-    yield _family(gauge, "rushes_uploads_active", "Uploads under way", [], [([], float(counts.uploads_open))])
-    lag: list[tuple[list[str], float]] = [([], counts.outbox_lag_seconds)]
-    yield _family(gauge, "rushes_outbox_lag_seconds", "Age of the oldest delivery due", [], lag)
-    attempts = [([kind, outcome], float(number)) for kind, outcome, number in counts.attempts]
-    labels = ["kind", "outcome"]
-    yield _family(CounterMetricFamily, "rushes_step_attempts", "Attempts that ended", labels, attempts)
+    yield _gauge("rushes_assets", "Assets by state", assets, "state")
+    yield _gauge("rushes_uploads_active", "Uploads under way", counts.uploads_open)
+    yield _gauge("rushes_outbox_lag_seconds", "Age of the oldest delivery due", counts.outbox_lag_seconds)
+    text = "Since the reconciler came round last"
+    yield _gauge("rushes_reconciler_last_run_age_seconds", text, counts.reconciled_seconds)
+    yield _gauge("rushes_sample_age_seconds", "Since the steps were counted last", counts.sampled_seconds)
+    yield _gauge("rushes_quarantined_steps", "Steps that are set aside", counts.quarantined)
     copied = [([kind], float(number)) for kind, number, _ in counts.avoided]
     text = "Steps whose results were copied, because the same work had been done before"
     yield _family(CounterMetricFamily, "rushes_steps_avoided", text, ["kind"], copied)
@@ -95,19 +108,57 @@ def _of_counts(counts: Counts) -> Iterator[Metric]:
     yield _family(CounterMetricFamily, "rushes_avoided_cpu_seconds", "CPU seconds saved by it", ["kind"], saved)
 
 
+_OF_POOLS: tuple[tuple[str, str, Callable[[PoolView], float]], ...] = (
+    (
+        "rushes_backlog_cpu_seconds",
+        "Estimated CPU seconds of ready steps, and of what is left of running ones",
+        lambda pool: pool.ready_cpu_seconds + pool.running_cpu_seconds,
+    ),
+    ("rushes_planned_cpu_seconds", "Estimated CPU seconds of steps that wait", lambda pool: pool.planned_cpu_seconds),
+    (
+        "rushes_scale_cpu_seconds",
+        "What to scale a pool by: as the backlog, but a paused pool begins nothing, and no running step counts for nothing",
+        lambda pool: scale_cpu_seconds(
+            pool.ready_cpu_seconds,
+            pool.running_cpu_seconds,
+            ready=pool.ready,
+            running=pool.running,
+            paused=pool.paused,
+        ),
+    ),
+    (
+        "rushes_backlog_seconds",
+        "Until the workers there are have done that; without any, as if they had one core",
+        lambda pool: pool.backlog_seconds,
+    ),
+    (
+        "rushes_oldest_ready_step_age_seconds",
+        "Longest that a step could have run and did not",
+        lambda pool: pool.oldest_ready_seconds,
+    ),
+    ("rushes_pool_workers", "Workers that take steps of the pool", lambda pool: float(pool.workers)),
+    ("rushes_pool_cores", "Their cores; a worker of several pools counts in each", lambda pool: pool.cores),
+    ("rushes_pool_paused", "1 where an operator has paused it", lambda pool: float(pool.paused)),
+)
+
+
 def _of_fleet(fleet: Fleet) -> Iterator[Metric]:
-    gauge = GaugeMetricFamily
-    backlog = [([pool.pool], pool.backlog_seconds) for pool in fleet.pools]
-    yield _family(gauge, "rushes_backlog_cpu_seconds", "Estimated CPU seconds of ready steps", ["pool"], backlog)
-    oldest = [([pool.pool], pool.oldest_ready_seconds) for pool in fleet.pools]
-    text = "Longest that a step could have run and did not"
-    yield _family(gauge, "rushes_oldest_ready_step_age_seconds", text, ["pool"], oldest)
-    busy = sum(len(worker.steps) for worker in fleet.workers)
-    total = sum(worker.slots for worker in fleet.workers)
+    for name, text, number in _OF_POOLS:
+        yield _gauge(name, text, [([pool.pool], number(pool)) for pool in fleet.pools], "pool")
+    workers = fleet.workers
+    busy = sum(len(worker.steps) for worker in workers)
+    total = sum(worker.slots for worker in workers)
     slots = [(["busy"], float(busy)), (["free"], float(max(0, total - busy)))]
-    yield _family(gauge, "rushes_worker_slots", "Slots of the workers that are alive", ["state"], slots)
-    yield _family(gauge, "rushes_workers", "Workers that are alive", [], [([], float(len(fleet.workers)))])
-    modes = Tally(worker.sandbox or "none" for worker in fleet.workers)
+    yield _gauge("rushes_worker_slots", "Slots of the workers that are alive", slots, "state")
+    yield _gauge("rushes_workers", "Workers that are alive", len(workers))
+    states = Tally(worker.state for worker in workers)
+    yield _gauge("rushes_worker_draining", "Workers that take nothing more and leave", states["draining"])
+    yield _gauge("rushes_worker_cordoned", "Workers that take nothing more and stay", states["cordoned"])
+    skew = max((abs(worker.skew) for worker in workers), default=None)
+    yield _gauge("rushes_clock_skew_seconds", "Most that a worker's clock differs from the database's", skew)
+    speed = min((worker.speed for worker in workers if worker.speed > 0), default=None)
+    yield _gauge("rushes_worker_slowest_speed", "Estimated by real CPU seconds, of the slowest worker", speed)
+    modes = Tally(worker.sandbox or "none" for worker in workers)
     text = "Workers that are alive, by how they shut in the tools that open uploads"
     rows = [([mode], float(number)) for mode, number in sorted(modes.items())]
-    yield _family(gauge, "rushes_worker_sandbox", text, ["mode"], rows)
+    yield _gauge("rushes_worker_sandbox", text, rows, "mode")

@@ -15,7 +15,7 @@ from rushes.noun import Reason
 from rushes.options import Clip, ClipField, MarkField, Placement, PlaybackField
 from rushes.options import Playback as Playing
 from rushes.plan import Receipt
-from rushes.states import AssetState, Publication, StepKind, StepState, TicketState
+from rushes.states import AssetState, Publication, StepState, TicketState
 from rushes.tracks import Loudness
 
 
@@ -205,7 +205,7 @@ class TranscriptView(View):
 
 class StepJson(View):
     key: str
-    kind: StepKind
+    kind: str = Field(description="A name that is not known here is that of a newer release")
     pool: str
     state: StepState
     required: bool
@@ -275,11 +275,6 @@ class EventView(View):
     asset: str
     at: str
     data: dict[str, Any]
-
-
-class Why(View):
-    asset: str
-    why: str
 
 
 Item = TypeVar("Item")

@@ -147,7 +147,7 @@ def cpu_by_kind(steps: Sequence[StepView]) -> dict[str, float]:
     """CPU seconds of those kinds of steps that took any."""
     used: dict[str, float] = {}
     for step in steps:
-        used[step.kind.value] = used.get(step.kind.value, 0.0) + step.cpu_seconds
+        used[str(step.kind)] = used.get(str(step.kind), 0.0) + step.cpu_seconds
     return {kind: round(seconds, 3) for kind, seconds in sorted(used.items()) if seconds}
 
 

@@ -1,8 +1,9 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from rushes.catalog import fleet
-from rushes.states import Publication
+from rushes.catalog import workforce
+from rushes.catalog.workforce import Presence
+from rushes.states import Pool, Publication
 from rushes.storage.store import StoreError
 
 ANN = "0123456789abcdef-ann"
@@ -10,7 +11,7 @@ ANN = "0123456789abcdef-ann"
 
 def worker_reports(house, name: str = "w1", sandbox: str = "bwrap") -> None:
     with house.database.write() as tx:
-        fleet.report(tx, name, {"pools": ["video", "io"], "slots": 4, "sandbox": sandbox}, house.clock.now())
+        workforce.report(tx, name, Presence(pools=(Pool.VIDEO, Pool.IO), slots=4, sandbox=sandbox), house.clock.now())
 
 
 def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:

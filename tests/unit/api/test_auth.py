@@ -3,8 +3,17 @@ from types import SimpleNamespace
 import pytest
 from fastapi import Request
 
-from rushes.api.auth import Keys, NotAllowed, Unauthorized, is_loopback, operator_only, tenant_of
-from rushes.settings import Settings
+from rushes.api.auth import (
+    Keys,
+    NotAllowed,
+    Unauthorized,
+    caller_of,
+    is_loopback,
+    operator_of,
+    operator_only,
+    tenant_of,
+)
+from rushes.settings import Settings, SettingsError
 
 WITH_KEYS = Settings(auth="keys", api_keys="ann:0123456789abcdef,bob:fedcba9876543210")
 OPEN = Settings(auth="off", public_url="https://video.example.com")
@@ -101,3 +110,45 @@ def test_is_loopback() -> None:
     assert is_loopback("[::1]")
     assert not is_loopback("10.0.0.1")
     assert not is_loopback("localhost.evil.example")
+
+
+WITH_OPERATORS = Settings(
+    auth="keys", api_keys="ann:0123456789abcdef", operator_keys="operator-0123456789, operator-9876543210"
+)
+
+
+def test_an_operators_key_is_no_tenants() -> None:
+    boss = request(WITH_OPERATORS, {"Authorization": "Bearer operator-9876543210"})
+    assert (caller_of(boss).tenant, caller_of(boss).is_operator) == (None, True)
+    assert operator_of(boss).is_operator
+    with pytest.raises(Unauthorized):
+        tenant_of(boss)
+    assert Keys.of(WITH_OPERATORS).is_operators("operator-0123456789")
+
+
+def test_a_tenants_key_is_no_operators() -> None:
+    ann = request(WITH_OPERATORS, {"Authorization": "Bearer 0123456789abcdef"})
+    assert (caller_of(ann).tenant, caller_of(ann).is_operator) == ("ann", False)
+    with pytest.raises(NotAllowed) as refused:
+        operator_of(ann)
+    assert refused.value.code == "operator_only"
+
+
+@pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Bearer operator-987654321", "Basic operator-9876543210"])
+def test_no_key_is_neither(value: str) -> None:
+    with pytest.raises(Unauthorized):
+        operator_of(request(WITH_OPERATORS, {"Authorization": value} if value else {}))
+
+
+def test_loopback_is_no_key_where_there_are_keys() -> None:
+    with pytest.raises(Unauthorized):
+        operator_of(request(WITH_OPERATORS, client="127.0.0.1"))
+
+
+def test_numbers_are_shown_to_operators() -> None:
+    operator_only(request(WITH_OPERATORS, {"Authorization": "Bearer operator-9876543210"}, client="192.0.2.1"))
+
+
+def test_a_short_operators_key_is_refused() -> None:
+    with pytest.raises(SettingsError, match="RUSHES_OPERATOR_KEYS"):
+        _ = Settings(operator_keys="short").operators
