@@ -14,15 +14,18 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from rushes import encoding, linting, logs
+from rushes import encoding, game_day, linting, logs, simulating
 from rushes.catalog.database import DatabaseUnavailable
 from rushes.client import Client
 from rushes.console import StepBars, as_json, stderr
 from rushes.encoding import LOCAL, ClipOption, JsonOption, ServerOption, TokenOption, parse_clip, said_of
 from rushes.errors import Refused, RushesError
+from rushes.operating import acts, assets, ledger, quarantine, replay, view, waiting
+from rushes.operating.listing import table
 from rushes.settings import Settings, SettingsError, load_settings
 from rushes.states import Pool
 from rushes.storage.store import StoreError
+from rushes.workers.slots import asked
 
 app = typer.Typer(
     name="rushes", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -32,12 +35,18 @@ app = typer.Typer(
 models = typer.Typer(no_args_is_help=True, help="Models for speech recognition.")
 app.add_typer(models, name="models")
 app.add_typer(encoding.watermarks, name="watermarks")
+app.add_typer(simulating.app, name="simulate")
 app.command(epilog="Example: rushes encode 01hzy... --profile quality")(encoding.encode)
 app.command()(encoding.demand)
+for commands in (waiting, assets, acts, quarantine, view, ledger, replay):
+    commands.register(app)
+game_day.register(app)
 app.command(epilog="Example: rushes lint https://example.com/media/x/master.m3u8 --fail-on should")(linting.lint)
 
 DataOption = Annotated[Path | None, typer.Option(help="Directory of the embedded stack.")]
-SlotsOption = Annotated[int | None, typer.Option(help="Heavy steps at a time; 0 chooses by the cores.")]
+SlotsOption = Annotated[
+    str | None, typer.Option(help="Heavy steps at a time; 0 chooses by the cores. Also by pool: video=4,speech=1.")
+]
 PortOption = Annotated[int, typer.Option(min=1, max=65535)]
 
 
@@ -51,7 +60,7 @@ def up(
     """Run the embedded stack: uploads, catalog, origin, workers and pages by one command."""
     from rushes.server import run_stack
 
-    raise typer.Exit(run_stack(_settings(data=data, slots=slots), host, port))
+    raise typer.Exit(run_stack(_settings(data=data, **asked(slots)), host, port))
 
 
 ParentOption = Annotated[int, typer.Option(hidden=True, help="Process of `up` that this one is a part of.")]
@@ -71,7 +80,7 @@ def worker(pools: PoolsOption = "", slots: SlotsOption = None, parent: ParentOpt
     """Run a worker of a fleet. SIGTERM drains it: running steps get RUSHES_DRAIN_SECONDS to end."""
     from rushes.server import run_worker
 
-    run_worker(_settings(slots=slots), _pools(pools), parent)
+    run_worker(_settings(**asked(slots)), _pools(pools), parent)
 
 
 def _pools(names: str) -> tuple[Pool, ...]:
@@ -175,54 +184,13 @@ def list_assets(
         print(as_json(page))
         return
     names = ("id", "state", "publication", "created_at", "title")
-    _table(names, page["items"])
+    table(names, page["items"])
 
 
 @app.command()
 def show(asset: str, server: ServerOption = LOCAL, token: TokenOption = None, json_output: JsonOption = False) -> None:
     """Show one asset: its record as JSON."""
     print(as_json(Client(server, token).call("GET", f"/v1/assets/{asset}")))
-
-
-@app.command()
-def why(asset: str, server: ServerOption = LOCAL, token: TokenOption = None, json_output: JsonOption = False) -> None:
-    """Say what an asset is waiting for."""
-    answer = Client(server, token).call("GET", f"/v1/assets/{asset}/why")
-    print(as_json(answer) if json_output else answer["why"])
-
-
-@app.command()
-def retry(asset: str, server: ServerOption = LOCAL, token: TokenOption = None, json_output: JsonOption = False) -> None:
-    """Start the failed and cancelled steps of an asset again."""
-    _act("POST", f"/v1/assets/{asset}/retry", server, token, json_output)
-
-
-@app.command()
-def cancel(
-    asset: str, server: ServerOption = LOCAL, token: TokenOption = None, json_output: JsonOption = False
-) -> None:
-    """Stop the work on an asset."""
-    _act("POST", f"/v1/assets/{asset}/cancel", server, token, json_output)
-
-
-@app.command()
-def delete(
-    asset: str, server: ServerOption = LOCAL, token: TokenOption = None, json_output: JsonOption = False
-) -> None:
-    """Take an asset down and delete everything of it."""
-    _act("DELETE", f"/v1/assets/{asset}", server, token, json_output)
-
-
-@app.command()
-def fleet(server: ServerOption = LOCAL, token: TokenOption = None, json_output: JsonOption = False) -> None:
-    """Show pools with their backlog in seconds, and workers with their steps."""
-    view = Client(server, token).call("GET", "/v1/fleet")
-    if json_output:
-        print(as_json(view))
-        return
-    _table(("pool", "ready", "running", "waiting", "backlog_seconds", "oldest_ready_seconds"), view["pools"])
-    for found in view["workers"]:
-        print(f"worker {found['id']}: {', '.join(found['steps']) or 'idle'}")
 
 
 @app.command()
@@ -333,27 +301,6 @@ def pull(name: str, data: DataOption = None) -> None:
     except Exception as error:  # the hub's client has a zoo of exceptions; each means that nothing was pulled
         raise RushesError("model_unavailable", f"The model {name!r} could not be downloaded: {error}") from error
     print(f"Set RUSHES_WHISPER_MODEL={path}")
-
-
-def _act(method: str, path: str, server: str, token: str | None, json_output: bool) -> None:
-    answer = Client(server, token).call(method, path)
-    if json_output:
-        print(as_json(answer))
-    else:
-        stderr().print(
-            "done" if answer is None else f"{answer['id']}: {answer['state']}, {answer['publication']}", markup=False
-        )
-
-
-def _table(names: tuple[str, ...], rows: list[dict[str, object]]) -> None:
-    """Aligned columns on standard output, nothing cut: they are there to be copied from."""
-    cells = [
-        [name.removesuffix("_at") for name in names],
-        *(["" if row[name] is None else str(row[name]) for name in names] for row in rows),
-    ]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
-    for line in cells:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def _settings(**overrides: Any) -> Settings:  # noqa: ANN401 - the model validates them

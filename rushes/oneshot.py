@@ -115,7 +115,8 @@ def _ingest(file: Path, catalog: Catalog, settings: Settings, options: Options) 
 
 
 async def _work(settings: Settings, store: Store, bell: MemoryDoorbell, finished: Callable[[], bool]) -> None:
-    worker = Worker(wiring.plant(settings, store, bell), tuple(Pool), settings.slots)
+    plant = wiring.plant(settings, store, bell)
+    worker = Worker(plant, tuple(Pool), settings.slots or plant.machine.slots(settings.tune))
     running = asyncio.create_task(worker.run())
     try:
         while not await asyncio.to_thread(finished):

@@ -10,9 +10,11 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from typing import Any
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
@@ -39,14 +41,19 @@ from rushes.ingest.revoking import end_upload
 from rushes.ingest.uploads import Uploads
 from rushes.ingest.watermarks import Watermarks
 from rushes.key_servers import key_server
+from rushes.looking_after import lifespan_of
 from rushes.quotas import load_quotas
 from rushes.settings import Settings, SettingsError
 from rushes.states import Pool
 from rushes.storage.open import open_store
 from rushes.storage.store import ObjectStore, Presign
+from rushes.storage.timed import timed
 from rushes.web import pages
 from rushes.workers.doorbell import LocalDoorbell, open_doorbell, open_listener
 from rushes.workers.doorbell_address import LOCAL
+from rushes.workers.exposition import shown
+from rushes.workers.spans import both, open_spans
+from rushes.workers.telemetry import Telemetry
 from rushes.workers.webhooks import Webhooks
 from rushes.workers.worker import Worker
 
@@ -55,6 +62,8 @@ M_MMAP_THRESHOLD = -3
 """mallopt(3)"""
 LARGE_BUFFER = 256 * 1024
 """Bytes from which on memory comes straight from the kernel, and goes back there."""
+LINGERS = 2.0
+"""Seconds that threads may hold up the end of a worker."""
 WEBHOOKS_EVERY = 0.5
 """Seconds between looks at the outbox."""
 log = logging.getLogger("rushes.server")
@@ -151,8 +160,9 @@ def run_web(settings: Settings, host: str, port: int, parent: int) -> None:
 def web_app(settings: Settings) -> FastAPI:
     """API, origin, uploads and pages as one application."""
     clock = SystemClock()
-    store = wiring.open_catalog(settings, open_doorbell(settings))
-    catalog, objects = Catalog(store), open_store(settings.storage)
+    telemetry, spans = Telemetry(tenants=0), open_spans(os.environ, "rushes-web")
+    store = wiring.open_catalog(settings, open_doorbell(settings), tell=both(telemetry, spans))
+    catalog, objects = Catalog(store), timed(open_store(settings.storage), telemetry.storage)
     ingest = ingest_services.Services(
         catalog=catalog,
         objects=objects,
@@ -163,6 +173,9 @@ def web_app(settings: Settings) -> FastAPI:
         holds=open_upload_locks(settings, catalog),
     )
     lifetime = APIRouter(lifespan=_recovering(ingest))
+    upkeep = APIRouter(lifespan=lifespan_of(lambda: wiring.repairing(settings, store).look_after, clock))
+    spans.start(catalog.spans)
+    traces = APIRouter(lifespan=spans.lifespan)
     pulls = Pulls(catalog, settings, ingest.quotas, ingest.gauges, ingest.watermarks, clock)
     marks = Watermarks(objects, wiring.tool_settings(settings))
     doors = (
@@ -181,9 +194,10 @@ def web_app(settings: Settings) -> FastAPI:
             options=marks.resolve,
             keys=key_server(settings),
         ),
-        (*doors, pages.router(media_origins(settings, objects), card_of), lifetime),
+        (*doors, pages.router(media_origins(settings, objects), card_of), lifetime, upkeep, traces),
     )
-    app.state.metrics.registry.register(ingest.tally)
+    for numbers in (ingest.tally, telemetry):
+        app.state.metrics.registry.register(numbers)
     return app
 
 
@@ -208,32 +222,49 @@ def _recovering(services: ingest_services.Services) -> Callable[[FastAPI], Abstr
 
 def run_worker(settings: Settings, pools: Sequence[Pool], parent: int) -> None:
     _die_with(parent)
-    asyncio.run(_work(settings, pools, settings.drain_seconds if not parent else 0.0))
+    asyncio.run(_end_in_time(_work(settings, pools, settings.drain_seconds if not parent else 0.0)))
+
+
+async def _end_in_time(work: Coroutine[Any, Any, None]) -> None:
+    """The interpreter waits for its threads, and one that talks to a database which has vanished waits for seconds. All that a
+    worker has to say is said by then: whoever gave it 30 s to end gets them."""
+    try:
+        await work
+    finally:
+        failed = sys.exc_info()[1] is not None
+        timer = threading.Timer(LINGERS, os._exit, (1 if failed else 0,))
+        timer.daemon = True
+        timer.start()
 
 
 async def _work(settings: Settings, pools: Sequence[Pool], drain: float) -> None:
-    store = wiring.open_catalog(settings, open_doorbell(settings))
-    listener = open_listener(settings, pools)
-    plant = wiring.plant(settings, store, listener, drain=drain)
+    telemetry, spans = Telemetry(), open_spans(os.environ, "rushes-worker")
+    telemetry.watch_disk(settings.data)
+    store = wiring.open_catalog(settings, open_doorbell(settings), tell=both(telemetry, spans))
+    spans.start(Catalog(store).spans)
+    listener = open_listener(settings, pools, telemetry)
+    plant = wiring.plant(settings, store, listener, drain=drain, telemetry=telemetry)
     if settings.broker_url == LOCAL and not is_shared(settings.database):
         # There is one such bell to a directory and we have it: a worker that was here before is dead.
         orphaned = await asyncio.to_thread(plant.pipeline.take_over)
         if orphaned:
             log.warning("took back %d steps of a worker that died", orphaned)
-    worker = Worker(plant, pools, settings.slots)
+    worker = Worker(plant, pools, settings.slots or plant.machine.slots(settings.tune))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, worker.stop)
     log.info("worker %s serves %s", plant.name, ", ".join(pools), extra={"worker": plant.name})
-    deliveries = asyncio.create_task(_deliver(Catalog(store), settings, pools))
+    deliveries = asyncio.create_task(_deliver(Catalog(store), settings, pools, telemetry))
     try:
-        await worker.run()
+        with shown(telemetry, settings.metrics_host, settings.metrics_port):
+            await worker.run()
     finally:
         deliveries.cancel()
         await asyncio.gather(deliveries, return_exceptions=True)
         listener.close()
+        await asyncio.to_thread(spans.close)
 
 
-async def _deliver(catalog: Catalog, settings: Settings, pools: Sequence[Pool]) -> None:
+async def _deliver(catalog: Catalog, settings: Settings, pools: Sequence[Pool], telemetry: Telemetry) -> None:
     """Send webhooks as they fall due, where an address is set.
 
     The workers of the pool `publish` do that: those that open strangers' files then need no way out into the world.
@@ -249,5 +280,7 @@ async def _deliver(catalog: Catalog, settings: Settings, pools: Sequence[Pool]) 
         except Exception:  # whatever it was, the next round may succeed: the deliveries stay due
             log.exception("webhooks could not be sent")
             sent = {}
+        for outcome, count in sent.items():
+            telemetry.delivered(outcome, count)
         if not any(sent.values()):
             await asyncio.sleep(WEBHOOKS_EVERY)

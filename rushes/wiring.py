@@ -12,18 +12,27 @@ from typing import TypeVar
 
 from rushes.catalog.catalog import Catalog
 from rushes.catalog.change import Store
+from rushes.catalog.claiming import Sharing
 from rushes.catalog.database import DatabaseUnavailable
 from rushes.catalog.open import open_database
 from rushes.catalog.pipeline import Pipeline
+from rushes.catalog.telling import Tell, nobody
+from rushes.catalog.watched import Watched
 from rushes.clock import Clock, SystemClock, pause
+from rushes.engine.fair import Share
 from rushes.engine.job import Limits, PullSettings, ToolSettings
+from rushes.errors import StepFailure
 from rushes.ffmpeg.version import version
 from rushes.key_servers import key_server
 from rushes.packaging.purge_setup import purge_settings
+from rushes.quotas import load_quotas
 from rushes.settings import Settings, SettingsError
 from rushes.storage.open import open_store
+from rushes.workers import machine
 from rushes.workers.doorbell import Doorbell, Listener
-from rushes.workers.worker import Plant
+from rushes.workers.plant import Plant
+from rushes.workers.slots import own_slots
+from rushes.workers.telemetry import Telemetry
 
 START_PATIENCE = 30.0
 """Seconds a process waits for its database at the start; then whoever started it is to see that it failed."""
@@ -40,6 +49,7 @@ def tool_settings(settings: Settings) -> ToolSettings:
         ),
         whisper_model=settings.whisper_model,
         speech_draft=settings.speech_draft,
+        gpu=settings.gpu,
         pull=pull_settings(settings),
         purge=purge_settings(settings),
     )
@@ -62,11 +72,12 @@ def pull_settings(settings: Settings) -> PullSettings:
     )  # fmt: skip
 
 
-def open_catalog(settings: Settings, bell: Doorbell, clock: Clock | None = None) -> Store:
+def open_catalog(settings: Settings, bell: Doorbell, clock: Clock | None = None, *, tell: Tell = nobody) -> Store:
     """The database, whose schema is as new as this version needs, with its bell. Without a clock its own time counts."""
-    database = open_database(settings.database)
+    database = Watched(open_database(settings.database), tell)
     await_database(database.ensure)
-    return Store(database, clock, bell.ring, deliver=bool(settings.webhook_url), purge=settings.purge != "off")
+    delivers, purges = bool(settings.webhook_url), settings.purge != "off"
+    return Store(database, clock, bell.ring, deliver=delivers, purge=purges, tell=tell)
 
 
 def await_database(action: Callable[[], T]) -> T:
@@ -87,11 +98,34 @@ def await_database(action: Callable[[], T]) -> T:
 
 
 def pipeline(settings: Settings, store: Store) -> Pipeline:
-    tool = version(tool_settings(settings))
-    return Pipeline(store, lease=settings.lease_seconds, max_attempts=settings.max_attempts, tool=tool)
+    """Raises StepFailure where the media tool does not run."""
+    return _pipeline(settings, store, version(tool_settings(settings)))
 
 
-def plant(settings: Settings, store: Store, listener: Listener, *, drain: float = 0.0) -> Plant:
+def repairing(settings: Settings, store: Store) -> Pipeline:
+    """For a process that does no steps, and may have no media tool."""
+    try:
+        return pipeline(settings, store)
+    except StepFailure:
+        return _pipeline(settings, store, "none")
+
+
+def _pipeline(settings: Settings, store: Store, tool: str) -> Pipeline:
+    quotas = load_quotas(settings)
+
+    def share(tenant: str) -> Share:
+        quota = quotas.of(tenant)
+        return Share(weight=quota.weight, running=quota.running)
+
+    return Pipeline(
+        store, lease=settings.lease_seconds, max_attempts=settings.max_attempts, tool=tool,
+        sharing=Sharing(of=share, age=settings.age_seconds, preempt=settings.preempt),
+    )  # fmt: skip
+
+
+def plant(
+    settings: Settings, store: Store, listener: Listener, *, drain: float = 0.0, telemetry: Telemetry | None = None
+) -> Plant:
     """`drain`: seconds that running steps get when the worker is stopped."""
     open_store(settings.storage)  # what is wrong with its address is said now, and not by the first step
     # Names of processes are not enough: in containers each is number 1, and hosts may share a name.
@@ -99,7 +133,10 @@ def plant(settings: Settings, store: Store, listener: Listener, *, drain: float 
     return Plant(
         name=name, pipeline=pipeline(settings, store), listener=listener, scratch=Path(settings.scratch).absolute(),
         storage=settings.storage, tools=tool_settings(settings), keep_originals=settings.keep_originals, drain=drain,
-        room=settings.min_free_bytes // 2, pull_slots=settings.pull_slots, keys=key_server(settings),
+        room=settings.min_free_bytes // 2, pull_slots=settings.pull_slots, keys=key_server(settings), machine=machine.look(),
+        own_slots=own_slots(settings.pool_slots), slow_host=settings.slow_host,
+        heartbeat=min(settings.heartbeat_seconds, settings.lease_seconds / 3),
+        telemetry=telemetry or Telemetry(),
     )  # fmt: skip
 
 

@@ -103,8 +103,14 @@ export interface Pool {
   ready: number;
   running: number;
   waiting: number;
+  /** Until the workers there are have done what is ready and running; without any, as if they had one core. */
   backlog_seconds: number;
   oldest_ready_seconds: number;
+  workers: number;
+  cores: number;
+  paused: boolean;
+  /** Why it is paused. */
+  reason: string;
 }
 
 export interface Worker {
@@ -113,6 +119,12 @@ export interface Worker {
   slots: number;
   started_at: string;
   seen_at: string;
+  /** working, draining, cordoned */
+  state: string;
+  /** Of that state. */
+  reason: string;
+  /** Estimated by real CPU seconds; 0: not known yet. */
+  speed: number;
   /** `asset/step.key` */
   steps: string[];
 }

@@ -12,10 +12,18 @@ let drawn = "";
 
 function tile(pool: Pool): HTMLElement {
   const counts = `${pool.running} running · ${pool.ready} ready · ${pool.waiting} waiting`;
-  const work = pool.backlog_seconds > 0 ? `${span(pool.backlog_seconds)} of work` : pool.running > 0 ? "at work" : "idle";
   const tone = pool.backlog_seconds > 0 || pool.running > 0 ? " busy" : "";
+  const hands = pool.workers > 0 ? `${pool.workers} worker${pool.workers === 1 ? "" : "s"} · ${pool.cores} cores` : "no worker";
   const oldest = pool.oldest_ready_seconds >= 1 && `the oldest waits for ${span(pool.oldest_ready_seconds)}`;
-  return element("li", { class: `panel pool${tone}` }, element("h3", {}, pool.pool), element("strong", {}, work), element("span", { class: "hint" }, counts), oldest && element("span", { class: "hint" }, oldest));
+  return element("li", { class: `panel pool${tone}` }, element("h3", {}, pool.pool), element("strong", {}, doing(pool)), element("span", { class: "hint" }, counts), element("span", { class: "hint" }, hands), oldest && element("span", { class: "hint" }, oldest));
+}
+
+/** What a pool is about, and for how long. */
+function doing(pool: Pool): string {
+  if (pool.paused) return pool.reason ? `paused: ${pool.reason}` : "paused";
+  if (pool.ready > 0 && pool.workers === 0) return "waits for a worker";
+  if (pool.backlog_seconds >= 1) return `done in ${span(pool.backlog_seconds)}`;
+  return pool.running > 0 ? "at work" : "idle";
 }
 
 /** `asset/step.key` as the fleet names it. */
@@ -26,7 +34,10 @@ function stepLink(step: string): HTMLElement {
 
 function row(worker: Worker): HTMLTableRowElement {
   const steps = worker.steps.flatMap((step, index) => [index > 0 && element("br"), stepLink(step)]);
-  const cells: Child[][] = [[worker.id], [worker.pools.join(", ")], [`${worker.steps.length} of ${worker.slots}`], [since(worker)], steps];
+  const state = worker.reason ? `${worker.state}: ${worker.reason}` : worker.state;
+  const speed = worker.speed > 0 ? `${worker.speed.toFixed(2)}×` : "";
+  const busy = `${worker.steps.length} of ${worker.slots}`;
+  const cells: Child[][] = [[worker.id], [state], [worker.pools.join(", ")], [busy], [speed], [since(worker)], steps];
   return element("tr", {}, ...cells.map((cell) => element("td", {}, ...cell)));
 }
 
@@ -35,7 +46,7 @@ function since(worker: Worker): string {
 }
 
 function workersTable(workers: Worker[]): HTMLElement {
-  const heads = ["Worker", "Pools", "Busy", "Up for", "Steps"].map((name) => element("th", { scope: "col" }, name));
+  const heads = ["Worker", "State", "Pools", "Busy", "Speed", "Up for", "Steps"].map((name) => element("th", { scope: "col" }, name));
   const rows = workers.map(row);
   const table = element("table", {}, element("caption", {}, "Workers"), element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
   return element("section", { class: "panel" }, element("h2", {}, "Workers"), rows.length ? element("div", { class: "scroll" }, table) : element("p", {}, "No worker is running. Uploads wait until one is started."));
