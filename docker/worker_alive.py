@@ -15,7 +15,7 @@ from rushes.catalog.open import open_database
 from rushes.settings import load_settings
 
 try:
-    workers = Catalog(Store(open_database(load_settings(os.environ).database))).fleet().workers
+    workers = Catalog(Store(open_database(load_settings(os.environ).database))).workers()
 except DatabaseUnavailable as error:
     sys.exit(str(error))
 own = [worker.id for worker in workers if worker.id.startswith(f"{socket.gethostname()}-")]

@@ -31,6 +31,8 @@ from rushes.ffmpeg.confinement import Mode
 from rushes.ffmpeg.sandbox import works
 from tests.conftest import MEDIA, unavailable
 from tests.services.containers import ROOT, STAND_INS, Compose, Engine, missing, older_nginx
+from tests.services.kube import playable
+from tests.services.manifests import KUBERNETES, of_kind, variables
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -44,6 +46,20 @@ import os, urllib.request
 key = os.environ["RUSHES_API_KEYS"].rpartition(":")[2]
 asked = urllib.request.Request("http://127.0.0.1:8000/metrics", headers={"Authorization": "Bearer " + key})
 print(urllib.request.urlopen(asked).read().decode())
+"""
+WORKER_METRICS = """
+import urllib.request
+print(urllib.request.urlopen("http://127.0.0.1:9464/metrics").read().decode())
+"""
+POD_LOOK = """
+import json, os, urllib.request as u
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(json.dumps({
+    "user": os.getuid(), "capabilities": int(status["CapBnd"], 16), "confined": int(status["NoNewPrivs"]),
+    "read only": bool(os.statvfs("/").f_flag & os.ST_RDONLY),
+    "writable": [path for path in ("/", "/opt/rushes", "/tmp", "/var/lib/rushes") if os.access(path, os.W_OK)],
+    "answers": [u.urlopen(f"http://127.0.0.1:{%(port)d}{path}").status for path in %(paths)s],
+}))
 """
 NO_NAMESPACES = {
     "defaultAction": "SCMP_ACT_ALLOW",
@@ -382,12 +398,15 @@ def test_prometheus_sees_every_web_side_and_the_rules_name_what_is_there(fleet: 
         targets = httpx.get(f"{fleet.prometheus}/api/v1/targets", timeout=10).json()["data"]["activeTargets"]
         return sum(target["health"] == "up" for target in targets)
 
-    _until(lambda: up() == 2, "Prometheus reads both")
+    _until(lambda: up() == 5, "Prometheus reads both web sides and three workers")
     shown = fleet.compose.inside("api", "python", "-c", METRICS)
+    shown += fleet.compose.inside("worker-video", "python", "-c", WORKER_METRICS)
     there = set(re.findall(r"^# TYPE (\w+)", shown, re.MULTILINE))
+    there |= {name + end for name in there for end in ("_bucket", "_count", "_sum")}
     used = set(re.findall(r"\brushes_\w+", (DOCKER / "prometheus" / "rules.yml").read_text()))
     assert used
     assert {name for name in used if name not in there} == set()
+    fleet.compose.inside("prometheus", "promtool", "test", "rules", "/etc/prometheus/rules_test.yml")
 
 
 def test_a_stopped_worker_drains_and_its_work_goes_on(fleet: Fleet, asset: str, tmp_path: Path) -> None:
@@ -412,3 +431,50 @@ def test_a_stopped_worker_drains_and_its_work_goes_on(fleet: Fleet, asset: str, 
     # And when one is there again, the work ends
     fleet.engine.podman("start", fleet.compose.container("worker-video"))
     _until(lambda: fleet.api(f"/v1/assets/{other}")["state"] == "ready", "the asset is ready")
+
+
+@pytest.mark.parametrize(
+    ("name", "service", "paths"),
+    [("rushes-worker-light", "worker-light", ("/metrics",)), ("rushes-api", "api", ("/readyz", "/healthz"))],
+)
+def test_a_pod_of_the_kubernetes_manifests_runs(fleet: Fleet, name: str, service: str, paths: tuple[str, ...]) -> None:
+    """Beside the services of the compose file, as far as podman understands the manifest."""
+    deployment = next(one for one in of_kind("Deployment", "base") if one["metadata"]["name"] == name)
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    given = json.loads(fleet.inspect(service, "{{json .Config.Env}}"))
+    environment = dict(line.split("=", 1) for line in given if line.startswith(("RUSHES_", "AWS_")))
+    environment |= variables(KUBERNETES / "base" / "settings.env")
+    file = fleet.engine.folder / f"{name}.json"
+    file.write_text(playable(deployment, f"localhost/{name.replace('-light', '')}:local", environment))
+    fleet.engine.podman("play", "kube", "--network", f"{fleet.compose.project}_back", file)
+    pod = f"{name}-pod-0"
+    look = POD_LOOK % {"port": container["ports"][0]["containerPort"], "paths": paths}
+
+    def looked() -> dict:
+        found = fleet.engine.podman("exec", f"{pod}-{container['name']}", "python", "-c", look, check=False)
+        return dict(json.loads(found)) if found else {}
+
+    try:
+        _until(looked, "the pod answers where its probes ask")
+        assert looked() == {
+            "user": 65532, "capabilities": 0, "confined": 1, "read only": True,
+            "writable": ["/tmp", "/var/lib/rushes"], "answers": [200] * len(paths),
+        }  # fmt: skip
+        if name != "rushes-api":
+            _sees_its_limits(fleet, pod, container)
+        fleet.engine.podman("stop", "--time", "45", f"{pod}-{container['name']}")
+        form = "{{.State.ExitCode}}"
+        assert fleet.engine.podman("inspect", "--format", form, f"{pod}-{container['name']}").strip() == "0"
+        assert not any(worker["id"].startswith(pod) for worker in fleet.api("/v1/fleet")["workers"])
+    finally:
+        fleet.engine.podman("pod", "rm", "--force", pod, check=False)
+
+
+def _sees_its_limits(fleet: Fleet, pod: str, container: dict) -> None:
+    command = container["readinessProbe"]["exec"]["command"]
+    assert "is at work" in fleet.engine.podman("exec", f"{pod}-{container['name']}", *command)
+    (worker,) = [one for one in fleet.api("/v1/fleet")["workers"] if one["id"].startswith(pod)]
+    limits = container["resources"]["limits"]
+    assert worker["pools"] == ["io", "publish", "pull"]
+    assert worker["cores"] == float(limits["cpu"])
+    assert f"{worker['memory'] // 2**30}Gi" == limits["memory"]
