@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("transcode", "playable", "scale", "bits", "early", "fleet", "ingest", "origin", "lint", "lazy", "edges")
+NAMES = (
+    "transcode", "playable", "scale", "autoscale", "bits", "early", "fleet", "ingest", "origin", "lint", "lazy", "edges",
+    "fairness", "simulate", "scale_out", "loads",
+)  # fmt: skip
 
 
 def main() -> None:

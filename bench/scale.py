@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,11 +122,18 @@ def _size(folder: Path) -> int:
     return total
 
 
-def _bare(clip: Path, ladder: Ladder, chunks: tuple[Chunk, ...], slots: int, folder: Path) -> Usage:
-    """As many processes at a time as slots, each for a chunk: decode, split, scale, encode. No checks, no sound."""
+def _bare(
+    clip: Path, ladder: Ladder, chunks: tuple[Chunk, ...], slots: int, folder: Path, *, front: Sequence[str] = ()
+) -> Usage:
+    """As many processes at a time as slots, each for a chunk: decode, split, scale, encode. No checks, no sound. `front` goes
+    before each command."""
+
+    def one(chunk: Chunk) -> Usage:
+        return measure([*front, *_command(clip, ladder, chunk, folder)], start_new_session=bool(front))
+
     start = time.perf_counter()
     with ThreadPoolExecutor(slots) as pool:
-        found = list(pool.map(lambda chunk: measure(_command(clip, ladder, chunk, folder)), chunks))
+        found = list(pool.map(one, chunks))
     peak = sum(sorted((usage.peak for usage in found), reverse=True)[:slots])
     return Usage(time.perf_counter() - start, sum(usage.cpu for usage in found), peak)
 
