@@ -222,6 +222,10 @@ def test_the_operations_page_follows_the_fleet(page: Page, stub: Stub):
         "waiting": 7,
         "backlog_seconds": 125.0,
         "oldest_ready_seconds": 31.0,
+        "workers": 1,
+        "cores": 4.0,
+        "paused": False,
+        "reason": "",
     }
     worker = {
         "id": "host:1",
@@ -229,14 +233,24 @@ def test_the_operations_page_follows_the_fleet(page: Page, stub: Stub):
         "slots": 4,
         "started_at": "2025-06-15T15:00:00.000Z",
         "seen_at": "2025-06-15T15:10:00.000Z",
+        "state": "draining",
+        "reason": "asked to",
+        "speed": 0.9,
         "steps": [f"{ASSET}/encode.0"],
     }
     stub.fleet = {"pools": [pool], "workers": [worker]}
     page.goto(f"{stub.url}/ops")
-    expect(page.locator(".pool")).to_contain_text("2 minutes of work")
+    expect(page.locator(".pool")).to_contain_text("done in 2 minutes")
+    expect(page.locator(".pool")).to_contain_text("1 worker · 4 cores")
+    expect(page.get_by_role("table", name="Workers")).to_contain_text("draining: asked to")
+    expect(page.get_by_role("table", name="Workers")).to_contain_text("0.90×")
     expect(page.get_by_role("table", name="Workers")).to_contain_text("1 of 4")
     expect(page.get_by_role("table", name="Workers")).to_contain_text("10 minutes")
     expect(page.get_by_role("link", name="encode.0")).to_have_attribute("href", f"/watch/{ASSET}")
-    stub.fleet = {"pools": [pool | {"backlog_seconds": 0, "running": 0}], "workers": []}
+    stub.fleet = {"pools": [pool | {"workers": 0}], "workers": []}
+    expect(page.locator(".pool")).to_contain_text("waits for a worker")
+    stub.fleet = {"pools": [pool | {"paused": True, "reason": "a new model"}], "workers": []}
+    expect(page.locator(".pool")).to_contain_text("paused: a new model")
+    stub.fleet = {"pools": [pool | {"backlog_seconds": 0, "running": 0, "ready": 0}], "workers": []}
     expect(page.locator(".pool")).to_contain_text(re.compile("idle"))
     expect(page.get_by_text("No worker is running.")).to_be_visible()

@@ -39,8 +39,8 @@ def free_port() -> int:
 def test_every_part_is_looked_at_and_nothing_is_left_behind(settings: Settings):
     found = checks(settings, port=free_port())
     names = [check.name for check in found]
-    assert names == ["python", "data directory", "disk space", "database", "object store", "doorbell", "preview secret",
-                     "caches", "memory watchdog", "clock", "port",
+    assert names == ["python", "data directory", "disk space", "database", "releases", "object store", "doorbell", "preview secret",
+                     "clock of the fleet", "caches", "memory watchdog", "clock", "port",
                      "ffmpeg", "sandbox", "profile", "speech", "visual labels", "policy"]  # fmt: skip
     assert [check for check in found if not check.ok] == []
     assert all(check.detail for check in found)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rushes.clock import ManualClock, SystemClock
 from rushes.settings import Settings
 from rushes.workers import doctor, fleetcheck
 from tests.services.fleet import Fleet
@@ -82,3 +83,30 @@ def test_a_port_taken_by_a_server_of_the_fleet_is_fine(postgres: Postgres, s3: S
     finally:
         fleet.stop()
     assert check.ok, check
+
+
+@pytest.mark.parametrize(
+    ("password", "code"), [(PASSWORD, "doorbell_unreachable"), ("not-the-one", "doorbell_refused")]
+)
+def test_a_doorbell_that_refuses_is_told_from_one_that_is_away(
+    redis_server: RedisServer, password: str, code: str
+) -> None:
+    url = redis_server.url("doctor", password=password)
+    away = url.replace(str(redis_server.port), "1") if code == "doorbell_unreachable" else url
+    check = fleetcheck.doorbell(Settings(broker_url=away))
+    assert (check.ok, check.detail.split(":")[0]) == (False, code)
+
+
+def test_nonsense_among_the_rings_is_found(redis_server: RedisServer) -> None:
+    redis_server.client.hset("nonsense:io.msgs", "1", b"{")
+    check = fleetcheck.doorbell(Settings(broker_url=redis_server.url("nonsense")))
+    redis_server.client.delete("nonsense:io.msgs")
+    assert (check.ok, check.detail.split(":")[0]) == (False, "doorbell_malformed")
+    assert fleetcheck.doorbell(Settings(broker_url=redis_server.url("nonsense"))).ok
+
+
+def test_a_clock_that_is_far_from_the_databases(postgres: Postgres) -> None:
+    settings = Settings(database_url=postgres.fresh())
+    assert fleetcheck.shared_clock(settings, SystemClock()).ok
+    check = fleetcheck.shared_clock(settings, ManualClock(SystemClock().now() - 600))
+    assert (check.ok, check.detail.split(":")[0]) == (False, "clock_skew")

@@ -129,7 +129,7 @@ def test_a_demuxer_that_was_not_named_is_not_used(door: Door, clip: Path, tmp_pa
 def test_wall_clock(door: Door) -> None:
     started = time.monotonic()
     failure = failure_of(lambda: door.run(ENDLESS, limits=Limits(wall=0.5)))
-    assert (failure.code, failure.blame) == ("over_limit_time", Blame.PERMANENT)
+    assert (failure.code, failure.blame) == ("over_limit_time", Blame.RESOURCE)
     assert time.monotonic() - started < 5
 
 
@@ -182,7 +182,7 @@ def test_killed_from_outside_is_tried_again(door: Door) -> None:
     thread.start()
     failure = failure_of(lambda: door.run(ENDLESS))
     thread.join()
-    assert (failure.code, failure.blame) == ("tool_killed", Blame.TRANSIENT)
+    assert (failure.code, failure.blame) == ("tool_killed", Blame.RESOURCE)
 
 
 class Cancelled(BaseException):

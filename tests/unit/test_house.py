@@ -22,6 +22,7 @@ PROCESS_DOORS = {
     "rushes/embedded.py": "one command, several processes of ours",
     "rushes/web/build.py": "calls the JavaScript tool chain",
     "rushes/testing.py": "a whole stack for tests and benchmarks",
+    "rushes/chaos/": "a stack that is started in order to be hurt",
 }
 """Only these start processes: file or folder -> why."""
 CLOCKS = {"rushes/clock.py": "the one door to time"}

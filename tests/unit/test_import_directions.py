@@ -29,6 +29,7 @@ FLOOR = {
     "addresses",
     "tokens",
     "quotas",
+    "tracing",
 }
 LEVELS = [
     {"floor"},
@@ -36,10 +37,13 @@ LEVELS = [
     {"ffmpeg", "storage", "catalog"},
     {"transcoder", "packaging", "enrichment", "moderation"},
     {"workers", "ingest", "api", "web"},
+    {"chaos"},
     {"cli"},
 ]
 TOP = "cli"
 """The files that wire the rooms: the command line and what it is made of."""
+WIRING = {"operating"}
+"""Folders that belong to it."""
 PURE = [
     *(
         f"rushes/{name}.py"
@@ -56,10 +60,12 @@ PURE = [
             "policies",
             "addresses",
             "tokens",
+            "tracing",
         )
     ),
     "rushes/isobmff/*.py",
     "rushes/engine/*.py",
+    "rushes/engine/simulate/*.py",
     *(
         f"rushes/ffmpeg/{name}.py"
         for name in ("argv", "sniff", "combing", "outline", "provenance", "rates", "segment", "tags", "timeline")
@@ -117,7 +123,7 @@ def room(module: str) -> str | None:
         return None
     if parts[1] in FLOOR:
         return "floor"
-    return TOP if (ROOT / "rushes" / f"{parts[1]}.py").is_file() else parts[1]
+    return TOP if parts[1] in WIRING or (ROOT / "rushes" / f"{parts[1]}.py").is_file() else parts[1]
 
 
 def level(name: str) -> int:
