@@ -11,42 +11,22 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from rushes.catalog import offices
+from rushes.catalog import offices, sampling
 from rushes.catalog.change import Store
 from rushes.catalog.database import Row, Session
 from rushes.catalog.records import PoolLoad
-from rushes.clock import SystemClock
 from rushes.engine.classes import Class
 from rushes.states import Pool
-
-EVERY = 5.0
-"""Seconds between samples; what scales by them looks every 15 to 30 s."""
-PAUSE = 20
-"""Times what a sample took, until the next one: counting may cost a twentieth of one connection."""
 
 
 def refresh(store: Store, holder: str) -> None:
     """Sample, if it is time."""
-    with store.database.read() as tx:
-        if not offices.is_due(tx, offices.SAMPLE, store.now(tx)):
-            return
-    with store.database.write() as tx:
-        taken = offices.take(tx, offices.SAMPLE, holder, store.now(tx), EVERY)
-    if taken:
-        _sample(store)
+    sampling.refresh(store, (offices.SAMPLE, holder), measured, _write_all)
 
 
-def _sample(store: Store) -> None:
-    clock = SystemClock()
-    began = clock.monotonic()
-    with store.database.read() as tx:
-        now = store.now(tx)
-        found = measured(tx, now)
-    took = clock.monotonic() - began
-    with store.database.write() as tx:
-        for load in found:
-            _write(tx, load)
-        offices.done(tx, offices.SAMPLE, now, rest=max(EVERY, PAUSE * took))
+def _write_all(tx: Session, found: list[PoolLoad]) -> None:
+    for load in found:
+        _write(tx, load)
 
 
 def measured(tx: Session, now: float) -> list[PoolLoad]:

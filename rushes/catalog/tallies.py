@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from rushes.catalog import offices
+from rushes.catalog import offices, sampling
 from rushes.catalog.change import Store
-from rushes.catalog.database import Session
-from rushes.clock import SystemClock
+from rushes.catalog.database import Row, Session
 
 ASSETS, AVOIDED = "assets", "avoided"
-EVERY = 5.0
-PAUSE = 20
-"""Times what counting took, until the next time."""
 COUNTED = {
     ASSETS: "SELECT state AS key, count(*) AS n, 0.0 AS cpu FROM assets GROUP BY state",
     AVOIDED: "SELECT kind AS key, count(*) AS n, sum(avoided) AS cpu FROM steps WHERE avoided > 0 GROUP BY kind",
@@ -19,28 +15,18 @@ COUNTED = {
 
 def refresh(store: Store, holder: str) -> None:
     """Count, if it is time."""
-    with store.database.read() as tx:
-        if not offices.is_due(tx, offices.COUNT, store.now(tx)):
-            return
-    with store.database.write() as tx:
-        taken = offices.take(tx, offices.COUNT, holder, store.now(tx), EVERY)
-    if taken:
-        _count(store)
+    sampling.refresh(store, (offices.COUNT, holder), _counted, _write_all)
 
 
-def _count(store: Store) -> None:
-    clock = SystemClock()
-    began = clock.monotonic()
-    with store.database.read() as tx:
-        found = {name: tx.all(statement) for name, statement in COUNTED.items()}
-    took = clock.monotonic() - began
-    with store.database.write() as tx:
-        now = store.now(tx)
-        tx.execute("DELETE FROM tallies")
-        for name, rows in found.items():
-            for row in sorted(rows, key=lambda row: str(row["key"])):
-                _write(tx, {"name": name, "key": row["key"], "n": row["n"], "cpu": row["cpu"]})
-        offices.done(tx, offices.COUNT, now, rest=max(EVERY, PAUSE * took))
+def _counted(tx: Session, _: float) -> dict[str, list[Row]]:
+    return {name: tx.all(statement) for name, statement in COUNTED.items()}
+
+
+def _write_all(tx: Session, found: dict[str, list[Row]]) -> None:
+    tx.execute("DELETE FROM tallies")
+    for name, rows in found.items():
+        for row in sorted(rows, key=lambda row: str(row["key"])):
+            _write(tx, {"name": name, "key": row["key"], "n": row["n"], "cpu": row["cpu"]})
 
 
 def _write(tx: Session, values: dict[str, object]) -> None:

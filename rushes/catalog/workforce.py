@@ -77,8 +77,8 @@ def report(tx: Session, worker: str, presence: Presence, now: float) -> Heard:
 
 
 def ask(tx: Session, worker: str, wanted: str) -> None:
-    """An operator asks something of a worker, which hears it at its next report: `drain` or `cordon`; `work`, to take work again
-    also where it stopped by itself; empty, what it finds right. Raises NotFound."""
+    """An operator asks something of a worker, which hears it at its next report or with the next beat of its steps: `drain` or
+    `cordon`; `work`, to take work again also where it stopped by itself; empty, what it finds right. Raises NotFound."""
     if not tx.execute("UPDATE workers SET wanted = :wanted WHERE id = :id", {"wanted": wanted, "id": worker}):
         raise NotFound("worker_not_found", f"There is no worker {worker}.")
 

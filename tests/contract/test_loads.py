@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rushes.catalog import costs, fleet, loads, offices, workforce
+from rushes.catalog import costs, fleet, loads, offices, sampling, workforce
 from rushes.catalog.costs import Costs
 from rushes.catalog.records import Backlog
 from rushes.engine.cost import SEEN_ENOUGH, Seen
@@ -14,7 +14,7 @@ from rushes.states import Pool, StepKind
 from tests.contract.parallel import PROBED, together
 from tests.contract.shop import Shop
 
-LATER = loads.EVERY + 0.1
+LATER = sampling.EVERY + 0.1
 
 
 def report(shop: Shop, worker: str, *pools: Pool, cores: float = 0.0, state: str = "working") -> None:
@@ -52,8 +52,8 @@ def test_a_sample_is_for_all_and_for_some_seconds(shop: Shop) -> None:
 def test_who_samples_slowly_samples_seldom(shop: Shop) -> None:
     now = shop.clock.now()
     with shop.database.write() as tx:
-        offices.take(tx, offices.SAMPLE, "x", now, loads.EVERY)
-        offices.done(tx, offices.SAMPLE, now, rest=loads.PAUSE * 3.0)
+        offices.take(tx, offices.SAMPLE, "x", now, sampling.EVERY)
+        offices.done(tx, offices.SAMPLE, now, rest=sampling.PAUSE * 3.0)
         assert not offices.is_due(tx, offices.SAMPLE, now + 59)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rushes.catalog import loads, tickets
+from rushes.catalog import sampling, tickets
 from rushes.catalog.bookings import Decide
 from rushes.catalog.records import Ticket, Upload, UploadLimits
 from rushes.errors import NotFound, Refused, RushesError
@@ -240,13 +240,13 @@ def test_the_load_is_what_is_left_of_all_planned_steps(shop: Shop) -> None:
     assert shop.catalog.load().work == {}
     shop.upload()
     assert shop.catalog.load().work == {}  # nobody has counted since
-    shop.clock.advance(loads.EVERY)
+    shop.clock.advance(sampling.EVERY)
     before = shop.catalog.load()
     assert before.work[Pool.IO] > 0
     assert (before.slots, before.all_slots) == ({}, 0)
     claim = shop.claim()
     shop.pipeline.renew(claim.job, 0.5)
-    shop.clock.advance(loads.EVERY)
+    shop.clock.advance(sampling.EVERY)
     assert 0 < shop.catalog.load().work[Pool.IO] < before.work[Pool.IO]
 
 

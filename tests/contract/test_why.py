@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rushes.catalog import loads, workforce
+from rushes.catalog import sampling, workforce
 from rushes.catalog.costs import Costs
 from rushes.catalog.why import Explanation, span
 from rushes.engine.cost import SEEN_ENOUGH, Seen
@@ -23,7 +23,7 @@ def report(shop: Shop, worker: str = "w1", **said: object) -> None:
 
 def ask(shop: Shop, asset: str) -> Explanation:
     """By a sample of now."""
-    shop.clock.advance(loads.EVERY)
+    shop.clock.advance(sampling.EVERY)
     if said := shop.catalog.fleet().workers:
         with shop.database.write() as tx:
             tx.execute("UPDATE workers SET seen_at = :now", {"now": shop.clock.now()})
