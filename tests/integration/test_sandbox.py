@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sys
 import tempfile
 import threading
@@ -21,6 +20,7 @@ from rushes.ffmpeg.binary import find_binary
 from rushes.ffmpeg.confinement import Confinement, Mode
 from rushes.ffmpeg.process import Process
 from rushes.ffmpeg.sandbox import confine, detect, minimal_environment, python_libraries, works
+from tests.services.attacks import Listener
 from tests.services.children import name_of
 
 TIGHT = [Mode.BWRAP, Mode.LANDLOCK]
@@ -35,29 +35,11 @@ def mode(request) -> Mode:
     return found
 
 
-class Listener:
-    """A server on loopback that counts who connects."""
-
-    def __init__(self) -> None:
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        self.connections = 0
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                self.socket.accept()[0].close()
-            except OSError:
-                return
-            self.connections += 1
-
-
 @pytest.fixture
 def listener() -> Iterator[Listener]:
     server = Listener()
     yield server
-    server.socket.close()
+    server.close()
 
 
 def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -106,14 +88,14 @@ def test_nothing_gets_out(name: str, mode: Mode, tmp_path: Path, listener: Liste
     status, said = inside(mode, f"{code}\nprint('GOT ' + 'OUT')", Confinement(reads=(clip,)))
     # Then it is stopped by an error of the system
     if name == "udp" and mode is Mode.BWRAP:
-        assert listener.connections == 0  # it has a loopback of its own, where nobody listens
+        assert not listener.reached()  # it has a loopback of its own, where nobody listens
         return
     if name == "kill" and mode is Mode.LANDLOCK and "GOT OUT" in said:
         pytest.skip("signals are scoped by Landlock from ABI 6 (Linux 6.12) on")
     assert status != 0
     assert "GOT OUT" not in said
     assert "CANARY-1f3a" not in said
-    assert listener.connections == 0
+    assert not listener.reached()
     assert clip.read_text() == "the clip"
 
 
@@ -157,7 +139,7 @@ def test_rlimits_alone_still_keep_off_the_network(listener: Listener) -> None:
     status, said = inside(Mode.RLIMITS, code, Confinement(reads=()))
     assert status != 0
     assert "PermissionError" in said
-    assert listener.connections == 0
+    assert not listener.reached()
 
 
 def test_the_strange_doors_to_a_socket_are_shut_too() -> None:

@@ -41,7 +41,7 @@ class Listener:
     """Servers on loopback that count who connects; on these ports where they are free, and on one of their own."""
 
     ports: tuple[int, ...] = ()
-    connections: int = 0
+    _connections: int = 0
     _sockets: list[socket.socket] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -61,10 +61,16 @@ class Listener:
     def _serve(self, server: socket.socket) -> None:
         while True:
             try:
-                server.accept()[0].close()
+                connection, _ = server.accept()
             except OSError:
                 return
-            self.connections += 1
+            self._connections += 1  # before the other side can see that it is over
+            connection.close()
+
+    def reached(self) -> bool:
+        """Whether anybody connected since the last question."""
+        found, self._connections = self._connections, 0
+        return found > 0
 
     def close(self) -> None:
         for server in self._sockets:
