@@ -7,7 +7,7 @@ import sys
 
 NAMES = (
     "transcode", "playable", "scale", "autoscale", "bits", "early", "fleet", "ingest", "origin", "lint", "lazy", "edges",
-    "fairness", "simulate", "scale_out", "loads",
+    "fairness", "simulate", "scale_out", "loads", "history", "traces",
 )  # fmt: skip
 
 

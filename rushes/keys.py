@@ -93,6 +93,14 @@ def artifact_prefix(asset: str, recipe: str, fence: int) -> str:
     return f"artifacts/{asset}/{recipe}/{fence}/"
 
 
+_OUTPUT = re.compile(r"(?:(?:media|private)/\w+/t|artifacts/\w+)/\w+/\d+/.+", re.ASCII)
+
+
+def is_output(key: str) -> bool:
+    """Whether it lies below `output_prefix`, `private_prefix` or `artifact_prefix` of some attempt."""
+    return _OUTPUT.fullmatch(key) is not None
+
+
 def tombstone_key(asset: str) -> str:
     """Present once an asset is deleted; looked at before a pointer is written, so that no zombie can republish."""
     return f"tombstones/{asset}"

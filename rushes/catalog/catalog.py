@@ -10,6 +10,7 @@ from rushes.catalog import (
     bookings,
     early,
     encodes,
+    folded,
     holds,
     media_keys,
     outbox,
@@ -212,11 +213,11 @@ class Catalog(Operations):
         build's segments."""
         with self._database.read() as tx:
             rows = steps.of_asset(tx, asset)
-            noun = assets.get(tx, asset)
+            noun, gone = assets.get(tx, asset), folded.cost(tx, asset)
         stored = sum(track.bytes for track in noun.tracks) + (noun.source.size if noun.source else 0)
         return {
-            "cpu_seconds": round(sum(row["cpu_seconds"] for row in rows), 3),
-            "avoided_cpu_seconds": round(sum(row["avoided"] for row in rows), 3),
+            "cpu_seconds": round(sum((row["cpu_seconds"] for row in rows), gone[0]), 3),
+            "avoided_cpu_seconds": round(sum((row["avoided"] for row in rows), gone[1]), 3),
             "bytes_stored": float(stored),
         }
 

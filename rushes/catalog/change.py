@@ -96,6 +96,16 @@ class Change:
     seen: list[Seen] = field(default_factory=list)
     """And what some of it took here."""
 
+    def part(self) -> Change:
+        """For a part of it that may come to nothing: what is gathered there counts once it is taken in."""
+        return Change(self.tx, self.now, self.purge, learned=self.learned)
+
+    def take_in(self, claim: Change) -> None:
+        """Such a part, which claimed a step, has come to something."""
+        self.charged += claim.charged
+        self.passed += claim.passed
+        self.happened += claim.happened
+
     def add_steps(self, asset: Asset, specs: list[StepSpec]) -> None:
         steps.insert(self.tx, asset, weighed(specs, self.learned), self.now)
         self.settle(asset.id)
@@ -147,7 +157,7 @@ class Change:
         seconds = self.now - began["began"] if began else 0.0
         reason, cpu = values.get("reason_code") or "", values.get("cpu_seconds", 0.0)
         self.left.append((queue.lane_of(row), fair.owed(began["estimate"] if began else 0.0, cpu)))
-        of = (row["id"], row["fence"])
+        of = (row["id"], row["fence"], row["asset"])
         self.happened.append(Ended(row["kind"], outcome, reason, row["tenant"], seconds, cpu, *of))
         if outcome == StepState.DONE and cpu > 0 and not values.get("avoided"):
             planned = row["cost"] / row["factor"]

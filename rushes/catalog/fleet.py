@@ -18,7 +18,7 @@ from rushes.engine.backlog import Hands, backlog_seconds
 from rushes.states import Pool
 
 _WORKER = (
-    "id, pools, slots, sandbox, started_at, seen_at, host, release, graph, cores, memory, gpu, state, reason, wanted,"
+    "id, pools, slots, own, sandbox, started_at, seen_at, host, release, graph, cores, memory, gpu, state, reason, wanted,"
     " speed, scratch_free, skew"
 )
 
@@ -104,7 +104,8 @@ def _workers(tx: Session, there: Sequence[Row]) -> tuple[WorkerView, ...]:
 
 def _worker(row: Row, steps: Sequence[str]) -> WorkerView:
     values: dict[str, Any] = {name: row[name] for name in _WORKER.split(", ")}
-    return WorkerView(**values | {"pools": tuple(json.loads(row["pools"])), "steps": tuple(steps)})
+    read = {"pools": tuple(json.loads(row["pools"])), "own": json.loads(row["own"]), "steps": tuple(steps)}
+    return WorkerView(**values | read)
 
 
 def counts(tx: Session, now: float) -> Counts:

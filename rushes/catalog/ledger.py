@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from rushes.catalog import assets, offices
+from rushes.catalog import assets, folded, offices
 from rushes.catalog.account import Account, Entry
 from rushes.catalog.change import Store
 from rushes.catalog.database import Row, Session
@@ -31,7 +31,7 @@ KEPT = ("done", "skipped")
 """Outcomes of attempts whose work counts; what the others cost is wasted."""
 Key = tuple[str, str, str, str]
 """Day, tenant, kind, rendition."""
-_ATTEMPTS = (
+ATTEMPTS = (
     "SELECT a.finished_at, a.outcome, a.cpu_seconds, a.bytes_read, a.bytes_written, s.tenant, s.kind, s.params"
     " FROM attempts a JOIN steps s ON s.id = a.step"
 )
@@ -55,13 +55,13 @@ def roll(store: Store, holder: str) -> None:
 def _round(store: Store) -> bool:
     """Whether there may be more. Two at once do no harm: who comes second sees that the first has been there."""
     with store.database.read() as tx:
-        mark = _mark(tx)
-        rows = _ended(tx, mark, store.now(tx) - LAG)
-    found = sorted(_summed(rows).items())
+        seen = mark(tx)
+        rows = _ended(tx, seen, store.now(tx) - LAG)
+    found = sorted(summed(rows).items())
     if rows:
         with store.database.write() as tx:
             tx.one(f"SELECT place FROM offices WHERE name = :name{tx.lock}", {"name": LEDGER})
-            if _mark(tx) != mark:
+            if mark(tx) != seen:
                 return False
             for key, entry in found:
                 _add(tx, key, entry)
@@ -69,7 +69,7 @@ def _round(store: Store) -> bool:
     return len(rows) >= BATCH
 
 
-def _mark(tx: Session) -> float:
+def mark(tx: Session) -> float:
     """All that ended until then is in `ledger_days`."""
     return float(offices.place(tx, LEDGER) or 0.0)
 
@@ -84,12 +84,12 @@ def _ended(tx: Session, after: float, until: float) -> list[Row]:
     )
     upto = last["finished_at"] if last else until
     return tx.all(
-        f"{_ATTEMPTS} WHERE a.finished_at > :after AND a.finished_at <= :upto ORDER BY a.finished_at",
+        f"{ATTEMPTS} WHERE a.finished_at > :after AND a.finished_at <= :upto ORDER BY a.finished_at",
         {"after": after, "upto": upto},
     )
 
 
-def _summed(rows: Iterable[Row]) -> dict[Key, Entry]:
+def summed(rows: Iterable[Row]) -> dict[Key, Entry]:
     """Each attempt's use, divided among the renditions it worked for."""
     found: dict[Key, Entry] = {}
     for row in rows:
@@ -131,9 +131,9 @@ BY = ("day", "tenant", "kind", "rendition")
 def of_days(tx: Session, now: float, by: str, days: tuple[str, str], tenant: str | None) -> Account:
     """`days`: the first and the last. `tenant`: that one's only. What is stored is told by tenant, as it is now."""
     since, until = days
-    fresh = _ended(tx, _mark(tx), now)
+    fresh = _ended(tx, mark(tx), now)
     found = _rolled(tx, by, days, tenant)
-    for key, entry in _summed(fresh).items():
+    for key, entry in summed(fresh).items():
         if since <= key[0] <= until and tenant in (None, key[1]):
             _put(found, key[BY.index(by)], entry)
     if by == "tenant":
@@ -172,14 +172,16 @@ def _stored(tx: Session, tenant: str | None) -> list[tuple[str, int]]:
 
 
 def of_asset(tx: Session, asset: str, by: str, now: float) -> Account:
-    """Of all its attempts, by `kind` or `rendition`; running ones are not in it. Raises NotFound."""
+    """Of all its attempts, also those that were folded away, by `kind` or `rendition`; running ones are not in it. Raises
+    NotFound."""
     record = assets.row(tx, asset)
     noun = assets.noun(record)
-    rows = tx.all(f"{_ATTEMPTS} WHERE s.asset = :asset AND a.finished_at IS NOT NULL", {"asset": asset})
+    rows = tx.all(f"{ATTEMPTS} WHERE s.asset = :asset AND a.finished_at IS NOT NULL", {"asset": asset})
     found: dict[str, Entry] = {}
-    for (_, _, kind, rendition), entry in _summed(rows).items():
-        name = kind if by == "kind" else rendition
-        _put(found, name, entry)
+    for (kind, rendition), entry in folded.used(tx, asset).items():
+        _put(found, kind if by == "kind" else rendition, entry)
+    for (_, _, kind, rendition), entry in summed(rows).items():
+        _put(found, kind if by == "kind" else rendition, entry)
     for name, stored in _stored_of(noun, original=bool(record["original"])).items() if by == "rendition" else ():
         _put(found, name, Entry(bytes_stored=stored))
     return Account(by=by, entries=found, as_of=now)

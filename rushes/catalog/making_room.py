@@ -10,13 +10,11 @@ from rushes.catalog.change import Store
 from rushes.catalog.database import Row, Session
 from rushes.catalog.telling import Preempted
 from rushes.engine.classes import Class
-from rushes.engine.preempt import PATIENCE, Running, chosen
+from rushes.engine.preempt import APART, PATIENCE, Running, Shared, chosen, share_of
 from rushes.states import Pool
 
 MOST = 64
 """Urgent steps that are counted; there are never more slots to clear in one round."""
-APART = frozenset({Pool.IO, Pool.PUBLISH, Pool.PULL})
-"""Pools with slots of their own, which bulk is done with in no time."""
 
 
 def make_room(store: Store) -> int:
@@ -38,28 +36,32 @@ def bulk_running(tx: Session) -> list[Row]:
 def _leaving(tx: Session, now: float, bulk: Sequence[Row]) -> dict[str, list[Row]]:
     """By the pool that they make room for. One step is counted for one pool only."""
     living = [row for row in fleet.living(tx, now) if row["state"] == "working"]
-    busy = {
-        row["lease_owner"]: row["n"]
-        for row in tx.all(
-            "SELECT lease_owner, count(*) AS n FROM steps WHERE state = 'running'"
-            " AND pool NOT IN ('io', 'publish', 'pull') GROUP BY lease_owner"
-        )
-    }
+    busy = {(row["lease_owner"], row["pool"]): row["n"] for row in tx.all(_BUSY)}
     found: dict[str, list[Row]] = {}
     taken: set[str] = set()
     for pool in sorted(set(Pool) - APART):
         workers = [row for row in living if pool.value in json.loads(row["pools"])]
+        shares = {
+            one["id"]: share_of(pool, json.loads(one["pools"]), one["slots"], json.loads(one["own"])) for one in workers
+        }
         # A worker before 0012, which tells no release, takes any word in `cancel` for the end of the step
-        able = {one["id"] for one in workers if one["release"]}
-        rows = [row for row in bulk if row["lease_owner"] in able and row["id"] not in taken]
-        going = _chosen(_urgent(tx, pool, workers, now), rows, _free(workers, busy)) if rows else []
+        able = {one["id"]: shares[one["id"]].pools for one in workers if one["release"]}
+        rows = [row for row in bulk if row["pool"] in able.get(row["lease_owner"], ()) and row["id"] not in taken]
+        going = _chosen(_urgent(tx, pool, workers, now), rows, _free(shares, busy)) if rows else []
         taken |= {row["id"] for row in going}
         found[pool.value] = going
     return found
 
 
-def _free(workers: Sequence[Row], busy: Mapping[str, int]) -> int:
-    return sum(max(0, row["slots"] - busy.get(row["id"], 0)) for row in workers)
+_BUSY = "SELECT lease_owner, pool, count(*) AS n FROM steps WHERE state = 'running' GROUP BY lease_owner, pool"
+
+
+def _free(shares: Mapping[str, Shared], busy: Mapping[tuple[str, str], int]) -> int:
+    """Slots that steps of the pool would get now. `shares` by worker, `busy` by worker and pool."""
+    return sum(
+        max(0, share.slots - sum(busy.get((worker, pool), 0) for pool in share.pools))
+        for worker, share in shares.items()
+    )
 
 
 def _chosen(urgent: int, rows: Sequence[Row], free: int) -> list[Row]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from rushes.catalog.database import Session
 
-RECONCILE, SAMPLE, COUNT, MEND = "reconcile", "sample", "count", "mend"
+RECONCILE, SAMPLE, COUNT, MEND, SWEEP = "reconcile", "sample", "count", "mend", "sweep"
 FORSAKEN = 10.0
 """Seconds after which an office that nobody took again is anybody's, also of those who are about something else."""
 

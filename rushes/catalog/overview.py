@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from rushes.catalog import fleet, ledger, loads, tallies, traces, why, workforce
 from rushes.catalog.account import Account
@@ -31,7 +32,7 @@ class Overview:
         """An operator asks something of a worker (`workforce.ask`). Raises NotFound `worker_not_found`."""
         with self._database.write() as tx:
             now = self._store.now(tx)
-            workforce.ask(tx, worker, wanted)
+            workforce.ask(tx, worker, wanted, now)
             found = next((one for one in fleet.view(tx, now).workers if one.id == worker), None)
         if found is None:
             raise NotFound("worker_not_found", f"The worker {worker} is gone.")
@@ -82,12 +83,13 @@ class Overview:
             return ledger.of_asset(tx, asset, by, self._store.now(tx))
 
     def spans(self, happenings: Iterable[Happening]) -> list[Span]:
-        """What a trace tells of what has happened."""
+        """What a trace tells of what has happened. What is gone meanwhile is left out."""
+        told = list(happenings)
         found: list[Span] = []
         with self._database.read() as tx:
-            for one in happenings:
+            found += traces.of_attempts(tx, [(one.step, one.fence) for one in told if isinstance(one, Ended)])
+            for one in told:
                 if isinstance(one, Over):
-                    found += traces.of_asset(tx, one.asset)
-                elif isinstance(one, Ended) and (span := traces.of_attempt(tx, one.step, one.fence)):
-                    found.append(span)
+                    with suppress(NotFound):
+                        found += traces.of_asset(tx, one.asset)
         return found

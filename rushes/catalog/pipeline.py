@@ -6,15 +6,15 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Literal
 
-from rushes.catalog import assets, avoidance, effects, queue, steps, tidying, workforce
+from rushes.catalog import assets, avoidance, effects, history, queue, steps, tidying, workforce
 from rushes.catalog.change import Change, Store
-from rushes.catalog.claiming import Claiming, Sharing
+from rushes.catalog.claiming import Claiming, Sharing, Wish
 from rushes.catalog.database import Row
 from rushes.catalog.ending import Ending, put_in_order
 from rushes.catalog.jobs import RESULT
 from rushes.catalog.reconciling import Reconciling
 from rushes.catalog.records import Beat, Claim
-from rushes.catalog.telling import Fenced
+from rushes.catalog.telling import Fenced, Folded
 from rushes.catalog.workforce import Colleague, Heard, Presence
 from rushes.engine.job import Job
 from rushes.errors import Blame
@@ -22,7 +22,7 @@ from rushes.model import Result, Skipped
 from rushes.noun import Reason
 from rushes.states import Pool, StepState
 
-__all__ = ["RESULT", "Answer", "Pipeline"]
+__all__ = ["RESULT", "Answer", "Pipeline", "Wish"]
 
 
 class Answer(StrEnum):
@@ -61,12 +61,14 @@ class Pipeline:
         self._claiming = Claiming(store, self._ending, lease=lease, tool=tool, sharing=sharing)
         self._reconciling = Reconciling(store, self._ending, lease=lease, preempt=sharing.preempt)
 
-    def claim(self, pools: Iterable[Pool], worker: str, *, without: Iterable[str] = ()) -> Claim | None:
+    def claim(
+        self, pools: Iterable[Pool], worker: str, *, without: Iterable[str] = (), least: int = 0
+    ) -> Claim | None:  # fmt: skip
         """See `Claiming.claim`. Whoever finds nothing takes back what is lost, should nobody else be there to do it."""
         chosen, left_out = tuple(pools), tuple(without)
-        found = self._claiming.claim(chosen, worker, without=left_out)
+        found = self._claiming.claim(chosen, worker, without=left_out, least=least)
         if found is None and self._reconciling.stand_in(worker):
-            return self._claiming.claim(chosen, worker, without=left_out)
+            return self._claiming.claim(chosen, worker, without=left_out, least=least)
         return found
 
     def wake(self) -> int:
@@ -97,6 +99,15 @@ class Pipeline:
         True again if this very attempt was completed before: the answer may have been lost with the connection. What a
         zombie published or took away is put in order.
         """
+        return self.complete_and_claim(job, result, cpu_seconds, None, copied=copied, moved=moved)[0]
+
+    def complete_and_claim(
+        self, job: Job, result: Result, cpu_seconds: float, then: Wish | None, *, copied: bool = False,
+        moved: tuple[int, int] = (0, 0),
+    ) -> tuple[bool, Claim | None]:  # fmt: skip
+        """As `complete`, and in the same transaction what the worker would do next. No claim does not mean that there is nothing
+        to do (`Claiming.in_passing`); where the answer is lost with the connection nobody knows of it, and its lease ends.
+        """
         state = StepState.SKIPPED if isinstance(result, Skipped) else StepState.DONE
         with self._store.change() as change:
             found = assets.row(change.tx, job.asset)
@@ -105,13 +116,13 @@ class Pipeline:
             work = avoidance.name(change.tx, (found, asset), job.planned, tool=self._tool)
             row = steps.finish(change.tx, job, result, change.now, work=work, avoided=avoided)
             if row is None:
-                return self._came_late(change, job, state, cpu_seconds, moved)
+                return self._came_late(change, job, state, cpu_seconds, moved), None
             values = {"cpu_seconds": cpu_seconds, "moved": moved, "avoided": avoided}
             change.end_attempt(row, state.value, began=row, **values)
             effects.take(change, asset, job, result, tool=self._tool)
             if change.counted or row["followers"]:
                 change.follow(job.step_id, job.asset)
-            return True
+            return True, self._claiming.in_passing(change, then) if then else None
 
     def _came_late(
         self, change: Change, job: Job, state: StepState, cpu_seconds: float, moved: tuple[int, int]
@@ -152,6 +163,10 @@ class Pipeline:
         """See `Reconciling.look_after`."""
         return self._reconciling.look_after(holder)
 
+    def may_sweep(self, holder: str) -> bool:
+        """See `Reconciling.may_sweep`."""
+        return self._reconciling.may_sweep(holder)
+
     def take_over(self) -> int:
         """See `Reconciling.take_over`."""
         return self._reconciling.take_over()
@@ -163,6 +178,10 @@ class Pipeline:
     def housekeep(self, keep_originals: float) -> int:
         """Plan cleanups: sources kept for longer than `keep_originals` days (negative: for ever), outputs of lost attempts."""
         return tidying.tidy(self._store, keep_originals)
+
+    def fold_history(self, holder: str, days: float) -> Folded:
+        """See `history.fold`."""
+        return history.fold(self._store, holder, days)
 
     def report(self, worker: str, presence: Presence) -> Heard:
         """A worker says that it is there, and hears what is asked of it."""

@@ -33,6 +33,7 @@ from rushes.catalog.database import (
     apply_migrations,
     migrations,
 )
+from rushes.errors import Refused
 from rushes.settings import SettingsError
 
 SIZE, PATIENCE, IDLE = 10, 15.0, 60.0
@@ -50,7 +51,8 @@ DEFAULTS: dict[str, str | int] = {
     "tcp_user_timeout": 15_000,
 }
 """libpq's parameters; those in the URL go before them."""
-WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
+"""Not READ WRITE, which a standby refuses as nothing else, and which would write around a read-only that somebody has set."""
 READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 NOW = "SELECT extract(epoch FROM clock_timestamp())::float8 AS now"
 FAMILY = 0x72757368
@@ -278,4 +280,6 @@ def _told() -> Iterator[None]:
     except psycopg.Error as error:
         if _passes(error):
             raise DatabaseUnavailable(str(error).strip() or type(error).__name__, _code(error)) from error
+        if isinstance(error, psycopg.DataError) and "NUL" in str(error):
+            raise Refused("invalid_request", "A text must not contain the character NUL.", status=422) from error
         raise

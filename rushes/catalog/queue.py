@@ -57,11 +57,18 @@ class Look(NamedTuple):
     """It is the turn of a lane that was not served since then, whatever its class."""
     without: tuple[str, ...] = ()
     """Tenants whose lanes are passed over."""
+    least: int = 0
+    """The lowest class that is looked for (`engine.classes.Class`), but for an aged turn: or it would wait for ever."""
 
     @property
     def values(self) -> dict[str, object]:
         passed_over = {f"t{number}": tenant for number, tenant in enumerate(self.without)}
-        return {"now": self.now, "graph": self.graph, "aged": self.aged, **passed_over}
+        return {"now": self.now, "graph": self.graph, "aged": self.aged, "least": self.least, **passed_over}
+
+    def turns(self, most: int) -> str:
+        """The statement that asks whose turn it is."""
+        aged = self.aged is not None
+        return _turns(self.pools, aged=aged, most=most, without=len(self.without), choosy=self.least > 0 and not aged)
 
 
 def lane_of(row: Row) -> Lane:
@@ -115,12 +122,14 @@ def shut(tx: Session, lane: Lane) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _turns(pools: tuple[Pool, ...], *, aged: bool, most: int, without: int = 0) -> str:
+def _turns(pools: tuple[Pool, ...], *, aged: bool, most: int, without: int = 0, choosy: bool = False) -> str:
     """Lanes that may be served, the one whose turn it is first. Tags of different pools say nothing of each other: among lanes
     of one class that goes first which was served longest ago."""
     old, order = (" AND q.since < :aged", "q.since") if aged else ("", "q.class DESC, q.tag, q.since, q.tenant")
     if without:
         old += f" AND q.tenant NOT IN ({', '.join(f':t{number}' for number in range(without))})"
+    if choosy:
+        old += " AND q.class >= :least"
     columns = "q.pool, q.class, q.tenant, q.version, q.since, q.tag"
     looks = [
         f"SELECT {columns} FROM (SELECT {columns} FROM queues q WHERE q.pool = '{pool.value}' AND q.open = 1"
@@ -149,8 +158,7 @@ def claim(tx: Session, look: Look, worker: str, lease: float) -> Row | None:
     Raises the fence and charges the attempt here, so that a worker that dies has been counted. Steps of assets that
     somebody else is changing are passed over: None does not mean that there is nothing to do (`lanes`, `claim_in`).
     """
-    best = _turns(look.pools, aged=look.aged is not None, most=1, without=len(look.without))
-    head = f"SELECT ({_HEAD.format(_OF.format('q'))}{tx.skip}) FROM ({best}) q"
+    head = f"SELECT ({_HEAD.format(_OF.format('q'))}{tx.skip}) FROM ({look.turns(1)}) q"
     return tx.one(_CLAIM.format(head), {**look.values, "worker": worker, "expires": look.now + lease})
 
 
@@ -165,8 +173,7 @@ _STEP = "s.pool = :pool AND s.class = :class AND s.tenant = :tenant AND s.versio
 
 def lanes(tx: Session, look: Look, most: int = 8) -> list[Lane]:
     """The best few that are open, in the order of their turns."""
-    aged = look.aged is not None
-    rows = tx.all(_turns(look.pools, aged=aged, most=most, without=len(look.without)), look.values)
+    rows = tx.all(look.turns(most), look.values)
     return [lane_of(row) for row in _in_turn(rows)[:most]]
 
 

@@ -17,6 +17,8 @@ EVERY = 2.5
 """Seconds between rounds, whoever makes them: with the lease (20) and a worker's look (2) a lost step runs again within 25."""
 MEND_EVERY = 60.0
 """Seconds between walks through all that is ready."""
+SWEEP_EVERY = 3600.0
+"""Seconds between two looks for what killed writers left in the object store."""
 log = logging.getLogger("rushes.reconciler")
 
 
@@ -44,6 +46,10 @@ class Reconciling:
             self._done(offices.MEND)
         self._done(offices.RECONCILE)
         return found
+
+    def may_sweep(self, holder: str) -> bool:
+        """Whether it is this process's turn to look for what killed writers left in the object store."""
+        return self._has(offices.SWEEP, holder, SWEEP_EVERY)
 
     def _done(self, office: str) -> None:
         with self._store.database.write() as tx:

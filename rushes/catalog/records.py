@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from rushes.catalog.workforce import Presence
 from rushes.engine.job import Job
 from rushes.noun import Noun, Reason
 from rushes.options import Options
@@ -228,34 +229,15 @@ class PoolView(Noun):
     """Why it is paused."""
 
 
-class WorkerView(Noun):
+class WorkerView(Presence):
+    """A living worker: what it says of itself, what it does, and what is asked of it."""
+
     id: str
-    pools: tuple[str, ...]
-    slots: int
-    sandbox: str = ""
-    """How it shuts in tools: bwrap, landlock, rlimits, off; empty where it has none to shut in."""
     started_at: float
     seen_at: float
     steps: tuple[str, ...] = ()
-    host: str = ""
-    release: str = ""
-    """Of rushes."""
-    graph: int = 1
-    """The newest graph version that it can carry out."""
-    cores: float = 0.0
-    memory: int = 0
-    gpu: str = ""
-    state: str = "working"
-    """working, draining, cordoned."""
-    reason: str = ""
-    """Of that state."""
     wanted: str = ""
-    """What an operator asked of it: drain, cordon."""
-    speed: float = 0.0
-    """Estimated by measured CPU seconds; 0: unknown."""
-    scratch_free: int = 0
-    skew: float = 0.0
-    """Its clock minus the database's, in seconds."""
+    """What an operator asked of it: drain, cordon, work."""
 
 
 class PoolState(Noun):

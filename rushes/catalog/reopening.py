@@ -98,10 +98,17 @@ def _settle_first(tx: Session, asset: str) -> None:
 
 
 def _keep_result(tx: Session, step: str) -> None:
-    """What a step gave stands with its attempt, once it is to give something else: its build may still be played."""
+    """What a step gave stands with its attempt, once it is to give something else: its build may still be played. An attempt that
+    was folded away (`catalog.history`) is there again for that."""
     tx.execute(
         "UPDATE attempts SET result = (SELECT s.result FROM steps s WHERE s.id = :step) WHERE step = :step"
         " AND outcome = 'done' AND fence = (SELECT s.fence FROM steps s WHERE s.id = :step)",
+        {"step": step},
+    )
+    tx.execute(
+        "INSERT INTO attempts (step, fence, worker, started_at, finished_at, outcome, result)"
+        " SELECT id, fence, '', coalesce(started_at, created_at), finished_at, 'done', result FROM steps"
+        " WHERE id = :step AND state = 'done' AND result IS NOT NULL ON CONFLICT (step, fence) DO NOTHING",
         {"step": step},
     )
 

@@ -3,7 +3,8 @@ without a lock, and looks again with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 
 from rushes.catalog import assets, fleet, loads, offices, outbox, queue, steps
 from rushes.catalog.change import Store
@@ -117,3 +118,13 @@ OFTEN: dict[str, Callable[[Store], int]] = {
     "waiting_drift": waiting_drift,
 }
 """Name of the repair, as metrics have it -> what does it. In each round."""
+USUAL = frozenset({"delays"})
+"""Those that put nothing right: a time has come where no claim was looking just then."""
+
+
+def told(found: Mapping[str, int]) -> tuple[int, str]:
+    """What a round did, for the log: level and text."""
+    text = ", ".join(f"{name} {count}" for name, count in sorted(found.items()))
+    if USUAL.issuperset(found):
+        return logging.INFO, f"begun again, their time had come: {text}"
+    return logging.WARNING, f"put right: {text}"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
+
+Attributes = dict[str, str | int | float]
 
 
 @dataclass(frozen=True)
@@ -19,5 +22,9 @@ class Span:
     """The reason's code where it failed."""
     links: tuple[tuple[str, str], ...] = ()
     """(span of the same trace, why: `after` what it waited for, `retry` of the attempt before)."""
+    callers: tuple[tuple[str, str], ...] = ()
+    """(trace, span) of somebody else's that it answers."""
+    kind: Literal["internal", "server", "client"] = "internal"
+    """As OpenTelemetry has it: `server` answers a request from outside, `client` waits for somebody else's answer."""
     events: dict[str, float] = field(default_factory=dict)
-    attributes: dict[str, str | int | float] = field(default_factory=dict)
+    attributes: Attributes = field(default_factory=dict)

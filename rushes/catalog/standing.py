@@ -15,7 +15,7 @@ from rushes.engine.backlog import cores_for
 from rushes.engine.blocker import PoolStand, StepStand
 from rushes.engine.classes import Class
 from rushes.engine.cost import Estimate, Learned, estimate
-from rushes.engine.eta import Task
+from rushes.engine.eta import Task, left
 from rushes.engine.graph import ENCODES_BY_ANALYSIS
 from rushes.engine.job import Needs
 from rushes.engine.rounds import round_of
@@ -25,6 +25,8 @@ APART = ((frozenset({Pool.IO, Pool.PUBLISH}), 3), (frozenset({Pool.PULL}), 4))
 """Pools that have slots together beside those of the heavy steps, and how many in each worker (`workers.slots`); of pulls, unless
 its settings say otherwise."""
 HEAVY = frozenset(Pool).difference(*(pools for pools, _ in APART))
+CROWDED = 0.7
+"""`Task.crowded` as soon as anything runs (docs/decisions/0037)."""
 FAR = 1000
 """Steps ahead that are counted; more than that is far away in any case."""
 
@@ -63,14 +65,14 @@ class Scene:
     def required(self) -> frozenset[str]:
         """Keys of the steps without which the asset is not ready."""
         known = (key for key, row in self.rows.items() if row["required"] and round_of(key) == 1)
-        return frozenset((*known, *(task.key for task in self._to_come)))
+        return frozenset((*known, *(task.key for task in self.to_come)))
 
     @cached_property
     def tasks(self) -> list[Task]:
-        return [*(self._task(row) for row in self.rows.values()), *self._to_come]
+        return [*(self._task(row) for row in self.rows.values()), *self.to_come]
 
     @cached_property
-    def _to_come(self) -> list[Task]:
+    def to_come(self) -> list[Task]:
         """Encodes that are planned once the analysis has said which: one task for all of them, named after it."""
         first = [row for key, row in self.rows.items() if row["kind"] == StepKind.ANALYZE and round_of(key) == 1]
         return [self._after_analysis(row) for row in first]
@@ -110,11 +112,20 @@ class Scene:
     def _task(self, row: Row) -> Task:
         guess = self._guess(row)
         running = row["state"] == "running"
+        crowded = CROWDED if self.busy else 0.0
         return Task(
             key=row["key"], pool=row["pool"], after=tuple(self.after.get(row["key"], ())), estimate=guess,
-            left=1 - row["progress"] if running else 1.0, begins_in=self._begins_in(row),
-            turn_in=0.0 if running else self._turn_in(row),
+            left=self._left(row, guess.wall) if running else 1.0, begins_in=self._begins_in(row),
+            turn_in=0.0 if running else self._turn_in(row), crowded=crowded,
         )  # fmt: skip
+
+    def _left(self, row: Row, wall: float) -> float:
+        """Of one that runs. When a second attempt began, its row does not say: then by its progress alone. What a worker had that
+        is silent has to be done again."""
+        if row["lease_expires"] is not None and row["lease_expires"] < self.now:
+            return 1.0
+        elapsed = max(0.0, self.now - row["started_at"]) if row["fence"] == 1 else 0.0
+        return left(row["progress"], elapsed, wall)
 
     def _guess(self, row: Row) -> Estimate:
         cost = row["cost"]
@@ -126,7 +137,23 @@ class Scene:
         return max(0.0, row["not_before"] - self.now) if row["not_before"] and row["state"] != "running" else 0.0
 
     def _turn_in(self, row: Row) -> float:
-        """Seconds: what goes before it, by the cores that do it, and half of what those that run have left."""
+        """Seconds. A step that waits for others may find its tenant's cap open again."""
+        under_cap = self._queue(row).filled and row["state"] == "ready"
+        return max(self._below_cap(row) if under_cap else 0.0, self._among_others(row))
+
+    def _below_cap(self, row: Row) -> float:
+        """Until the first of its tenant's own steps ends that run there, and those of its lane before it have had their turns."""
+        running = self.tx.all(
+            "SELECT kind, params, cost, factor, fence, progress, started_at, lease_expires FROM steps"
+            " WHERE state = 'running' AND pool = :pool AND tenant = :tenant LIMIT :far",
+            {"pool": row["pool"], "tenant": row["tenant"], "far": FAR},
+        )
+        walls = [(one, self._guess(one).wall) for one in running]
+        first = min((wall * self._left(one, wall) for one, wall in walls), default=0.0)
+        return first + self._queue(row).ahead_cpu / max(1, len(running))
+
+    def _among_others(self, row: Row) -> float:
+        """What goes before it, by the cores that do it, and half of what those that run have left."""
         queue, load = self._queue(row), self.sampled.get(row["pool"])
         pool = self._pool(row, queue)
         cores = self.cores.get(row["pool"], 0.0)

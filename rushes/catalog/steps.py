@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from rushes.catalog import folded
 from rushes.catalog.database import Row, Session
 from rushes.catalog.queue import COLUMNS, LANE, OPEN, UNDER_WAY
 from rushes.catalog.records import Beat
@@ -216,7 +217,7 @@ def finish(tx: Session, job: Job, result: Result, now: float, *, work: str | Non
         " progress = CASE WHEN :state = 'done' THEN 1.0 ELSE progress END, reason_code = :code, reason_message = :message,"
         " work = :work, avoided = :avoided, cancel = 0 WHERE id = :id AND fence = :fence AND state = 'running'"
         f" AND cancel <> {CANCEL}"
-        f" RETURNING id, fence, kind, params, cost, factor, {LANE},"
+        f" RETURNING id, asset, fence, kind, params, cost, factor, {LANE},"
         " (SELECT t.started_at FROM attempts t WHERE t.step = steps.id AND t.fence = steps.fence)"
         " AS began, (SELECT t.estimate FROM attempts t WHERE t.step = steps.id AND t.fence = steps.fence) AS estimate,"
         " (SELECT count(*) FROM step_after l WHERE l.after = steps.id) AS followers",
@@ -351,13 +352,13 @@ def under_way(tx: Session, asset: str) -> list[Row]:
 
 
 def losers(tx: Session, asset: str) -> int:
-    """How many attempts of an asset did not win; the cleanups themselves do not count."""
+    """How many attempts of an asset did not win, those that were folded away too; the cleanups themselves do not count."""
     found = tx.one(
         "SELECT count(*) AS n FROM attempts t JOIN steps s ON s.id = t.step WHERE s.asset = :asset"
         " AND s.kind <> 'cleanup' AND t.outcome NOT IN ('done', 'skipped')",
         {"asset": asset},
     )
-    return int(found["n"]) if found else 0
+    return folded.lost(tx, asset) + (int(found["n"]) if found else 0)
 
 
 def winners(tx: Session, asset: str) -> list[str]:

@@ -9,7 +9,9 @@ from rushes.catalog.database import Row, Session
 ASSETS, AVOIDED = "assets", "avoided"
 COUNTED = {
     ASSETS: "SELECT state AS key, count(*) AS n, 0.0 AS cpu FROM assets GROUP BY state",
-    AVOIDED: "SELECT kind AS key, count(*) AS n, sum(avoided) AS cpu FROM steps WHERE avoided > 0 GROUP BY kind",
+    AVOIDED: "SELECT kind AS key, CAST(sum(n) AS BIGINT) AS n, sum(cpu) AS cpu FROM (SELECT kind, count(*) AS n,"
+    " sum(avoided) AS cpu FROM steps WHERE avoided > 0 GROUP BY kind UNION ALL SELECT kind, n, cpu FROM avoided) a"
+    " GROUP BY kind",
 }
 
 

@@ -36,6 +36,7 @@ class Ended:
     cpu_seconds: float = 0.0
     step: str = ""
     fence: int = 0
+    asset: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,13 +93,25 @@ class Over:
 
 
 @dataclass(frozen=True)
+class Folded:
+    """History of assets that rest was folded away: how many rows of it."""
+
+    attempts: int = 0
+    steps: int = 0
+    bundles: int = 0
+    """Of the quarantine."""
+
+
+@dataclass(frozen=True)
 class Trouble:
     """The database did not take a transaction."""
 
     code: str
 
 
-Happening = Claimed | Ended | Fenced | Repaired | Quarantined | Preempted | Unreadable | Reached | Over | Trouble
+Happening = (
+    Claimed | Ended | Fenced | Repaired | Quarantined | Preempted | Unreadable | Reached | Over | Folded | Trouble
+)
 Tell = Callable[[Happening], None]
 """Called from any thread; must neither block nor raise."""
 

@@ -12,8 +12,8 @@ from rushes.catalog import assets, costs
 from rushes.catalog.change import Store
 from rushes.catalog.database import Row, Session
 from rushes.engine.clip import shown
-from rushes.engine.cost import classes_of
-from rushes.engine.simulate.shape import TRACE, Pace
+from rushes.engine.simulate.fitting import Walls
+from rushes.engine.simulate.shape import TRACE, Pace, paces_of
 from rushes.facts import SourceFacts
 from rushes.model import Asset
 from rushes.states import StepKind
@@ -27,10 +27,12 @@ def lines(store: Store, seconds: float) -> Iterator[dict[str, Any]]:
     with store.database.read() as tx:
         since = store.now(tx) - seconds
         learned = {key: one.model_dump() for key, one in costs.read(tx).items()}
+        paces, together = _paces(tx, since)
         yield {
             "trace": TRACE,
             "learned": learned,
-            "paces": {key: one.model_dump() for key, one in _paces(tx, since).items()},
+            "paces": {key: one.model_dump() for key, one in paces.items()},
+            "together": together,
         }
     last, names = "", dict[str, str]()
     while True:
@@ -65,22 +67,27 @@ def _anonymous(facts: SourceFacts) -> SourceFacts:
     return facts.model_copy(update={"tags": {}, "personal": (), "sha256": None, "warnings": (), "provenance": {}})
 
 
-def _paces(tx: Session, since: float) -> dict[str, Pace]:
+def _paces(tx: Session, since: float) -> tuple[dict[str, Pace], float]:
+    """By class of work; and how far the steps of an asset go together."""
     rows = tx.all(
-        "SELECT s.kind, s.params, s.cost, s.factor, t.cpu_seconds, t.started_at, t.finished_at FROM attempts t"
+        "SELECT s.asset, s.kind, s.params, s.priority, s.cost, s.factor, t.cpu_seconds, t.started_at, t.finished_at FROM attempts t"
         " JOIN steps s ON s.id = t.step WHERE t.outcome IN ('done', 'skipped') AND t.started_at >= :since AND s.avoided = 0"
         " ORDER BY t.started_at DESC LIMIT :most",
         {"since": since, "most": MOST_ATTEMPTS},
     )
     kinds = {kind.value for kind in StepKind}
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    walls = Walls()
     for row in rows:
         if row["kind"] in kinds:
             planned = row["cost"] / row["factor"]
             wall = max(0.0, row["finished_at"] - row["started_at"])
-            for key in classes_of(StepKind(row["kind"]), json.loads(row["params"]), planned):
+            classes = paces_of(StepKind(row["kind"]), json.loads(row["params"]), planned, row["priority"])
+            walls.add(row["asset"], classes, wall / planned)
+            for key in classes:
                 found[key].append((row["cpu_seconds"] / planned, wall / planned))
-    return {key: _pace(seen) for key, seen in sorted(found.items())}
+    told = {key: {"seen": walls.mean(key), "seen_wobble": walls.wobble(key)} for key in found}
+    return {key: _pace(seen).model_copy(update=told[key]) for key, seen in sorted(found.items())}, walls.together()
 
 
 def _pace(seen: Sequence[tuple[float, float]]) -> Pace:

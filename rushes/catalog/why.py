@@ -12,6 +12,9 @@ from rushes.model import Asset
 from rushes.noun import Noun
 from rushes.states import AssetState, Publication, StepKind, StepState
 
+READY = "package.ready"
+"""The step whose end makes an asset ready (`engine.outcome`)."""
+
 
 class Explanation(Noun):
     why: str
@@ -31,15 +34,23 @@ def explanation(tx: Session, asset: str, now: float) -> Explanation:
     if at_rest is not None:
         return Explanation(why=at_rest.message, blocker=at_rest)
     scene = standing.scene(tx, rows, asset, now)
-    required = [task.key for task in scene.tasks if task.key in scene.required]
-    way = longest(scene.tasks, required)
+    until, wanted = _goal(noun, scene)
+    way = longest(scene.tasks, wanted)
     first = scene.stand(way.keys[0])
     found = blocker(first)
     known = scene.is_planned and scene.is_served(way.keys)
-    guess = eta(scene.tasks, required, scene.cores) if known else None
-    until = "ready" if required else "complete"
+    guess = eta(scene.tasks, wanted, scene.cores) if known else None
     text = scene.running if found.code == "running" else found.message
     return Explanation(why=" ".join([text, *_told(until, guess)]), blocker=found, until=until, eta=guess)
+
+
+def _goal(asset: Asset, scene: standing.Scene) -> tuple[str, list[str]]:
+    """What it is on its way to, and the steps that this takes; none: all of them. It is ready when its build is there: the
+    verdict and the publication follow."""
+    required = [task.key for task in scene.tasks if task.key in scene.required]
+    if asset.ready_at is not None or not required:
+        return "complete", []
+    return "ready", [READY] if READY in required and not scene.to_come else required
 
 
 def _told(until: str, guess: Eta | None) -> list[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+from pydantic import Field
+
 from rushes.catalog.database import Session
 from rushes.errors import NotFound
 from rushes.noun import Noun
-from rushes.states import Pool
 
 SILENT_AFTER = 15.0
 """Seconds after which a worker that does not report is no longer shown."""
@@ -17,10 +18,14 @@ FORGOTTEN_AFTER = 86_400.0
 class Presence(Noun):
     """What a worker says of itself."""
 
-    pools: tuple[Pool, ...]
+    pools: tuple[str, ...]
+    """A newer release's may have other names."""
     slots: int
+    """Of its heavy pools together."""
+    own: dict[str, int] = Field(default_factory=dict)
+    """Those of them that a pool shares with no other."""
     sandbox: str = ""
-    """The mode that it found to work; empty: it does not know yet."""
+    """How it shuts in tools: bwrap, landlock, rlimits, off; empty: it does not know yet, or has none to shut in."""
     host: str = ""
     release: str = ""
     """Of rushes."""
@@ -46,6 +51,8 @@ class Heard(Noun):
     """The database's time."""
     wanted: str = ""
     """What an operator asks of it: drain, cordon, or work whatever it found itself. Empty: nothing was asked."""
+    since: float = 0.0
+    """Seconds since that was asked."""
 
 
 class Colleague(Noun):
@@ -57,16 +64,17 @@ class Colleague(Noun):
 
 
 _CHANGES = ("slots", "sandbox", "state", "reason", "speed", "scratch_free", "skew", "pools")
-_ONCE = ("host", "release", "graph", "cores", "memory", "gpu")
+_ONCE = ("own", "host", "release", "graph", "cores", "memory", "gpu")
 
 
 def report(tx: Session, worker: str, presence: Presence, now: float) -> Heard:
     """A worker says that it is there. One statement, as long as it is known."""
-    values = {**presence.model_dump(), "pools": json.dumps(presence.pools), "id": worker, "now": now}
+    values = {**presence.model_dump(), "id": worker, "now": now}
+    values |= {"pools": json.dumps(presence.pools), "own": json.dumps(presence.own)}
     sets = ", ".join(f"{name} = :{name}" for name in _CHANGES)
-    known = tx.one(f"UPDATE workers SET seen_at = :now, {sets} WHERE id = :id RETURNING wanted", values)
+    known = tx.one(f"UPDATE workers SET seen_at = :now, {sets} WHERE id = :id RETURNING wanted, wanted_at", values)
     if known:
-        return Heard(now=now, wanted=known["wanted"])
+        return Heard(now=now, wanted=known["wanted"], since=now - known["wanted_at"] if known["wanted_at"] else 0.0)
     names = (*_CHANGES, *_ONCE)
     tx.execute(
         f"INSERT INTO workers (id, started_at, seen_at, {', '.join(names)})"
@@ -76,10 +84,12 @@ def report(tx: Session, worker: str, presence: Presence, now: float) -> Heard:
     return Heard(now=now)
 
 
-def ask(tx: Session, worker: str, wanted: str) -> None:
+def ask(tx: Session, worker: str, wanted: str, now: float) -> None:
     """An operator asks something of a worker, which hears it at its next report or with the next beat of its steps: `drain` or
-    `cordon`; `work`, to take work again also where it stopped by itself; empty, what it finds right. Raises NotFound."""
-    if not tx.execute("UPDATE workers SET wanted = :wanted WHERE id = :id", {"wanted": wanted, "id": worker}):
+    `cordon`; `work`, to take work again also where it stopped by itself, for a time; empty, what it finds right. Raises
+    NotFound."""
+    values = {"wanted": wanted, "id": worker, "now": now}
+    if not tx.execute("UPDATE workers SET wanted = :wanted, wanted_at = :now WHERE id = :id", values):
         raise NotFound("worker_not_found", f"There is no worker {worker}.")
 
 

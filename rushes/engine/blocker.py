@@ -6,6 +6,7 @@ The first thing that is true of it, from what nobody but an operator can change 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 from rushes.engine.classes import Class
 from rushes.noun import Noun
@@ -127,9 +128,10 @@ def _of_queue(step: StepStand) -> tuple[str, str]:
         again = f" Attempts failed and will be repeated: {step.key} ({step.attempts} before)." if step.attempts else ""
         return "starting", f"{wait}: a slot is free, and it begins within seconds.{again}"
     if pool.urgent_cpu > 0:
-        return "more_urgent", f"{wait}: {pool.urgent_cpu:.0f} CPU seconds of more urgent work go before it."
+        return "more_urgent", f"{wait}: {ceil(pool.urgent_cpu)} CPU seconds of more urgent work go before it."
+    own = f", {step.ahead} steps of its own go before it" if step.ahead else ""
     others = ", and other tenants take turns with it" if pool.tenants > 1 else ""
-    return "turn", f"{wait}: all {pool.slots} slots are busy, {step.ahead} steps of its own go before it{others}."
+    return "turn", f"{wait}: all {pool.slots} slots are busy{own}{others}."
 
 
 def _more(number: int) -> str:

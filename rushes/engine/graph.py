@@ -46,7 +46,7 @@ def intake(*, probed: bool = False, awaited: bool = False, plain: bool = False) 
     checksum = _step("checksum", StepKind.CHECKSUM, priority=priority, cost=0.5, required=False)
     if probed:
         return [checksum]
-    return [_step("probe", StepKind.PROBE, priority=FAST, cost=0.2), *([remux()] if plain else []), checksum]
+    return [_step("probe", StepKind.PROBE, priority=FAST + 1, cost=0.2), *([remux()] if plain else []), checksum]
 
 
 def plan(facts: SourceFacts, found: Plan, profile: Profile, policy: Policy, options: Options = PLAIN) -> list[StepSpec]:

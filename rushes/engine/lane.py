@@ -29,7 +29,7 @@ SOUND_BITS = 256_000
 
 def remux() -> StepSpec:
     """Needs nothing that a probe finds, so it may run beside it. Without the probe it is of no use: that goes first."""
-    return step("remux", StepKind.REMUX, priority=FAST - 1, cost=0.2, required=False)
+    return step("remux", StepKind.REMUX, priority=FAST, cost=0.2, required=False)
 
 
 def lane(

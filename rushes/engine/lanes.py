@@ -57,6 +57,8 @@ class Look(NamedTuple):
     """Tenants whose steps are left to others."""
     version: int = GRAPH
     """Newest graph that it knows."""
+    least: int = 0
+    """The lowest class that it looks for, but for an aged turn."""
 
 
 _ANY = Look((), version=1 << 30)
@@ -167,6 +169,8 @@ class Lanes:
 
     def _best(self, pool: str, look: Look) -> Lane | None:
         for level, heap in self._levels[pool]:
+            if level < look.least:
+                return None
             if heap and (found := self._least(pool, heap, level, look)):
                 return found
         return None

@@ -6,11 +6,14 @@ are short (about 20 CPU seconds), which bounds what is lost.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rushes.engine.classes import Class
+from rushes.states import Pool
 
+APART = frozenset({Pool.IO, Pool.PUBLISH, Pool.PULL})
+"""Pools with slots of their own, which bulk is done with in no time."""
 PATIENCE = 5.0
 """Seconds that something urgent waits before anybody has to make room: most slots are free again by then."""
 MOST_TIMES = 3
@@ -29,6 +32,24 @@ class Running:
     preempted: int
     told: bool = False
     """It was asked to stop already."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Slots of one worker."""
+
+    pools: frozenset[str]
+    """Whose steps take them."""
+    slots: int
+
+
+def share_of(pool: Pool, pools: Sequence[str], slots: int, own: Mapping[str, int]) -> Shared:
+    """The slots of a worker that steps of `pool` get. `slots`: of all its heavy pools; `own`: those that some have for
+    themselves, theirs among them (`workers.slots`)."""
+    if pool in own:
+        return Shared(frozenset({pool.value}), own[pool])
+    heavy = frozenset(pools) - {one.value for one in APART}
+    return Shared(heavy - own.keys(), slots - sum(own.get(name, 0) for name in heavy))
 
 
 def chosen(urgent: int, free: int, running: Sequence[Running]) -> list[str]:

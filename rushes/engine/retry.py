@@ -28,6 +28,10 @@ POLICY: dict[Blame, Terms] = {
     Blame.POISON: Terms(attempts=6, first=1.0),
 }
 """The attempts of POISON are counted by their weight as evidence."""
+STORE_AWAY = "storage_unavailable"
+STORE = Terms(attempts=9, first=1.0)
+"""Of attempts that the object store failed, though it answers some requests (where it answers none, nothing is charged): about four
+minutes, for no step is to blame for it, and all that are under way meet it at once."""
 STRONG, WEAK = 2, 1
 """A child that died while its worker and the steps beside it lived on, or a worker that went silent with nothing but this step;
 and a worker that went silent with others beside it: that may have been one of these, or its host."""
@@ -66,10 +70,22 @@ def after_failure(history: Sequence[Past], most: int, chance: float) -> Retry | 
     last = history[-1]
     if last.blame is Blame.POISON and evidence(history) >= POLICY[Blame.POISON].attempts:
         return GiveUp(QUARANTINED)
-    count = sum(past.blame is last.blame for past in history)
-    if last.blame is not Blame.POISON and count >= (POLICY[last.blame].attempts or most):
+    terms = _terms(last)
+    count = sum(past.blame is last.blame and _terms(past) is terms for past in history)
+    if last.blame is not Blame.POISON and count >= _bound(terms, most):
         return GiveUp(last.code)
-    return Retry(delay(count, chance, POLICY[last.blame]), needs_room(history))
+    return Retry(delay(count, chance, terms), needs_room(history))
+
+
+def _terms(past: Past) -> Terms:
+    return STORE if (past.blame, past.code) == (Blame.TRANSIENT, STORE_AWAY) else POLICY[past.blame]
+
+
+def _bound(terms: Terms, most: int) -> int:
+    """Who has set one attempt wants no other."""
+    if terms is STORE:
+        return max(most, terms.attempts) if most > 1 else most
+    return terms.attempts or most
 
 
 def evidence(history: Sequence[Past]) -> int:

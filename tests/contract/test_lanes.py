@@ -10,6 +10,7 @@ import pytest
 from rushes.catalog import queue, steps
 from rushes.catalog.change import Store
 from rushes.catalog.claiming import Sharing
+from rushes.catalog.database import Session
 from rushes.catalog.pipeline import Pipeline
 from rushes.catalog.records import Claim, Upload
 from rushes.engine.fair import Share
@@ -165,6 +166,30 @@ def test_a_tenant_runs_as_many_steps_of_a_pool_as_it_may(hall: Hall, end: str) -
             hall.pipeline.reconcile()
             hall.clock.advance(400)
     assert hall.next() is not None
+
+
+def test_who_counts_for_a_cap_takes_lanes_in_their_order(hall: Hall) -> None:
+    """A claim that shuts the lanes it passed, and one that ends a step of the capped tenant and charges such a lane, would wait in
+    a circle."""
+    hall.share({"capped": Share(running=1)})
+    for tenant in ("before", "later"):
+        hall.plan(tenant, priority=FAST)
+        hall.catalog.cancel(hall.catalog.assets(tenant=tenant, limit=1)[0][0].id)
+    hall.plan("capped")
+    taken, shut, fits = list[str](), queue.shut, queue.fits
+
+    def shutting(tx: Session, lane: queue.Lane) -> bool:
+        taken.append(lane.tenant)
+        return shut(tx, lane)
+
+    def counting(tx: Session, lane: queue.Lane, cap: int) -> bool:
+        taken.append(lane.tenant)
+        return fits(tx, lane, cap)
+
+    with mock.patch("rushes.catalog.queue.shut", shutting), mock.patch("rushes.catalog.queue.fits", counting):
+        claim = hall.next()
+    assert claim and claim.job.tenant == "capped"
+    assert taken == ["before", "capped", "later"]
 
 
 def test_steps_in_back_off_are_in_nobodys_way(hall: Hall) -> None:

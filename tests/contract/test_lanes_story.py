@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,7 @@ from rushes.catalog import steps
 from rushes.catalog.change import Store
 from rushes.catalog.claiming import Sharing
 from rushes.catalog.open import open_database
-from rushes.catalog.pipeline import Pipeline
+from rushes.catalog.pipeline import Pipeline, Wish
 from rushes.catalog.records import Claim
 from rushes.clock import ManualClock
 from rushes.engine.classes import class_of, deadline_of
@@ -56,6 +57,7 @@ class Take:
     pools: tuple[Pool, ...]
     aged: bool
     without: str = ""
+    least: int = 0
     """Tenants that it leaves to others."""
 
 
@@ -66,6 +68,16 @@ class End:
     which: int
     cpu: float
     done: bool
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One is done, and in the same transaction its worker takes the next."""
+
+    which: int
+    cpu: float
+    pools: tuple[Pool, ...]
+    aged: bool
 
 
 @dataclass(frozen=True)
@@ -80,7 +92,7 @@ class Wait:
     seconds: float
 
 
-Act = Come | Take | End | Stop | Wait
+Act = Come | Take | End | Pass | Stop | Wait
 
 
 COMING = st.builds(
@@ -95,6 +107,7 @@ TAKING = st.builds(
     pools=st.sampled_from([POOLS, POOLS, POOLS[:1], POOLS[1:]]),
     aged=st.sampled_from([False, False, True]),
     without=st.sampled_from(["", "", "", "a", "bc"]),
+    least=st.sampled_from([0, 0, 3]),
 )
 ENDING = st.builds(
     End,
@@ -102,9 +115,18 @@ ENDING = st.builds(
     cpu=st.sampled_from([0.0, 0.4, 1.0, 30.0, 500.0]),
     done=st.sampled_from([True, True, False]),
 )
+PASSING = st.builds(
+    Pass,
+    which=st.integers(0, 9),
+    cpu=st.sampled_from([0.0, 0.4, 1.0, 30.0, 500.0]),
+    pools=st.sampled_from([POOLS, POOLS[:1], POOLS[1:]]),
+    aged=st.sampled_from([False, False, True]),
+)
 OTHERS = st.builds(Stop, tenant=st.sampled_from("abcd")) | st.builds(Wait, seconds=st.sampled_from([0.5, 60.0, 1000.0]))
 ROUND = st.tuples(
-    st.lists(COMING, min_size=1, max_size=5), st.lists(TAKING | ENDING, min_size=1, max_size=6), OTHERS | st.none()
+    st.lists(COMING, min_size=1, max_size=5),
+    st.lists(TAKING | ENDING | PASSING, min_size=1, max_size=6),
+    OTHERS | st.none(),
 )
 STORY = st.lists(ROUND, min_size=4, max_size=10)
 """Rounds: some come, some are taken or end, and perhaps something else happens."""
@@ -159,8 +181,8 @@ class Both:
     def take(self, act: Take) -> None:
         chance = 0.0 if act.aged else 1 - 1 / AGED_SHARE
         with mock.patch("random.random", lambda: chance):
-            claim = self.pipeline.claim(act.pools, "w", without=act.without)
-        look = Look(tuple(pool.value for pool in act.pools), frozenset(act.without))
+            claim = self.pipeline.claim(act.pools, "w", without=act.without, least=act.least)
+        look = Look(tuple(pool.value for pool in act.pools), frozenset(act.without), least=act.least)
         lane = self.lanes.pick(look, self.clock.now(), chance)
         mine = self.lanes.claim(lane, self.clock.now(), lambda step: self.known[str(step)][2]) if lane else None
         assert (claim.job.step_id if claim else None) == mine, (act, lane and lane.key)
@@ -179,6 +201,29 @@ class Both:
         self.lanes.end(self.lanes.lane(key), cost, act.cpu)
         if not act.done:
             self._enter(claim.job.step_id)
+
+    def go_on(self, act: Pass) -> None:
+        """The next is chosen by what lanes were owed before the end; it is charged after that. A tenant with a cap is left to a
+        claim of its own, which knows nothing of what was tried."""
+        if not self.running:
+            return
+        claim = self.running.pop(act.which % len(self.running))
+        key, _, cost = self.known[claim.job.step_id]
+        chance = 0.0 if act.aged else 1 - 1 / AGED_SHARE
+        with mock.patch("random.random", lambda: chance), mock.patch("rushes.catalog.claiming.AGAIN_AFTER", 1e9):
+            self.pipeline._claiming._apart_until = 0.0  # so that each is tried
+            wish = Wish(act.pools, "w")
+            counted, following = self.pipeline.complete_and_claim(claim.job, NOTHING, act.cpu, wish)
+        assert counted
+        lanes = self.lanes if following else deepcopy(self.lanes)  # what came to nothing shut nothing
+        lane = lanes.pick(Look(tuple(pool.value for pool in act.pools)), self.clock.now(), chance)
+        self.lanes.end(self.lanes.lane(key), cost, act.cpu)
+        if following is None:
+            assert lane is None or share(lane.key.tenant).running
+            return
+        assert lane is not None and not share(lane.key.tenant).running
+        assert following.job.step_id == self.lanes.claim(lane, self.clock.now(), lambda step: self.known[str(step)][2])
+        self.running.append(following)
 
     def stop(self, act: Stop) -> None:
         if act.tenant not in self.assets:
@@ -203,6 +248,8 @@ class Both:
                 self.take(act)
             case End():
                 self.end(act)
+            case Pass():
+                self.go_on(act)
             case Stop():
                 self.stop(act)
             case Wait():

@@ -57,7 +57,7 @@ def test_each_attempt_counts_once_however_often_it_is_rolled_up(shop: Shop) -> N
         assert account(shop, "kind") == before
     with shop.database.read() as tx:
         assert tx.one("SELECT sum(cpu) AS cpu FROM ledger_days WHERE kind = 'probe'")["cpu"] == 3.0  # type: ignore[index]
-        assert ledger._ended(tx, ledger._mark(tx), shop.clock.now()) == []
+        assert ledger._ended(tx, ledger.mark(tx), shop.clock.now()) == []
 
 
 def test_more_than_a_round_takes_is_taken_in_rounds(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,8 +131,8 @@ def test_readers_go_by_an_index(tmp_path: Path) -> None:
     ledger._ended(planned, 0.0, 1.0)  # type: ignore[arg-type] # reads only
     ledger._rolled(planned, "kind", ("a", "b"), None)  # type: ignore[arg-type]
     ledger._stored(planned, None)  # type: ignore[arg-type]
-    traces.of_attempt(planned, "s", 1)  # type: ignore[arg-type]
-    traces._links(planned, "s", 2)  # type: ignore[arg-type]
+    traces.of_attempts(planned, [("s", 1), ("t", 2)])  # type: ignore[arg-type]
+    traces._planned(planned, "a")  # type: ignore[arg-type]
     database.close()
     ways = " ".join(planned.steps)
     assert "attempts_ended (finished_at>? AND finished_at<?)" in ways

@@ -41,8 +41,9 @@ def test_a_step_of_an_unknown_kind_kills_no_worker_and_no_asset(shop: Shop) -> N
     shop.clock.advance(1)
     good = shop.upload()
     change(shop, strange, "kind = 'hologram'")
-    # When a worker looks for work, it gets what it can do
-    assert shop.claim().job.asset == good.id
+    # When workers look for work, they get what they can do
+    begun = [shop.claim().job for _ in range(2)]
+    assert [(job.asset, job.key) for job in begun] == [(strange.id, "remux"), (good.id, "probe")]
     # And the other one waits, named, uncharged, for somebody who knows it
     assert shop.catalog.asset(strange.id).state is AssetState.INGESTED
     found = next(step for step in shop.catalog.steps(strange.id) if step.key == "probe")

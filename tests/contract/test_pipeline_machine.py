@@ -20,8 +20,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from rushes.catalog import history, ledger
 from rushes.catalog.claiming import Sharing
-from rushes.catalog.pipeline import Answer
+from rushes.catalog.pipeline import Answer, Wish
 from rushes.catalog.records import Claim
 from rushes.engine.classes import Class
 from rushes.engine.fair import Share
@@ -55,6 +56,7 @@ CAP = 2
 """Steps of one pool that the tenant `a` may have running; `b` may have any, and counts twice."""
 SHARING = Sharing(of=lambda tenant: Share(running=CAP) if tenant == "a" else Share(weight=2.0))
 PAUSABLE = (Pool.IO, Pool.VIDEO, Pool.PUBLISH)
+WISH = Wish(tuple(Pool), "w")
 
 
 def result(claim: Claim, action: Action) -> Result:
@@ -107,6 +109,7 @@ class Life(RuleBasedStateMachine):
         self.pointer: dict[str, int] = {}
         self.paused: set[Pool] = set()
         self.renamed: dict[str, str] = {}
+        self.folded = False
 
     def teardown(self) -> None:
         if hasattr(self, "shop"):
@@ -131,17 +134,30 @@ class Life(RuleBasedStateMachine):
                 self.claims.append(found)
 
     def claimed(self) -> Claim | None:
-        found = self.shop.pipeline.claim(tuple(Pool), "w")
+        return self.allowed(self.shop.pipeline.claim(tuple(Pool), "w"))
+
+    def allowed(self, found: Claim | None) -> Claim | None:
         assert found is None or KINDS[found.job.kind].pool not in self.paused
         return found
 
-    @rule(count=st.integers(min_value=1, max_value=8), action=st.sampled_from([Action.PUBLISH, Action.HOLD]))
-    def work(self, count: int, action: Action) -> None:
-        """Claim and complete, so that assets come far."""
+    @rule(
+        count=st.integers(min_value=1, max_value=8), action=st.sampled_from([Action.PUBLISH, Action.HOLD]),
+        passing=st.booleans(),
+    )  # fmt: skip
+    def work(self, count: int, action: Action, passing: bool) -> None:
+        """Claim and complete, so that assets come far; `passing`: the next claim with the end of the one before, if it may be."""
+        following: Claim | None = None
         for _ in range(count):
-            found = self.claimed()
+            found = following or self.claimed()
+            following = None
             if found:
-                self.shop.pipeline.complete(found.job, self.perform(found, action), 0.1)
+                following = self.complete(found, self.perform(found, action), WISH if passing else None)
+        self.claims += [following] if following else []
+
+    def complete(self, claim: Claim, given: Result, wish: Wish | None) -> Claim | None:
+        counted, following = self.shop.pipeline.complete_and_claim(claim.job, given, 0.1, wish)
+        assert following is None or (counted and wish)
+        return self.allowed(following)
 
     def perform(self, claim: Claim, action: Action = Action.PUBLISH) -> Result:
         """What a step gives, and what it does to the pointer, however the attempt ends: it is only led upwards."""
@@ -154,27 +170,38 @@ class Life(RuleBasedStateMachine):
         return given
 
     @precondition(lambda self: self.claims)
-    @rule(
-        pick=PICK, how=st.sampled_from(["complete", "complete", "fail", "drain", "stop"]), blame=st.sampled_from(Blame)
-    )
+    @rule(pick=PICK, how=st.sampled_from(["complete", "go on", "fail", "drain", "stop"]), blame=st.sampled_from(Blame))
     def end(self, pick: int, how: str, blame: Blame) -> None:
         """A holder says how its step ended; it may have lost it long ago, or have said so before."""
         job = (claim := self.claims[-1 - pick % len(self.claims)]).job
         stopped = self.shop.pipeline.renew(job, 0.5) is Answer.CANCEL
         given = self.perform(claim)
-        if how == "complete":
-            self.shop.pipeline.complete(job, given, 0.1)
+        if how in ("complete", "go on"):
+            following = self.complete(claim, given, WISH if how == "go on" else None)
+            self.claims += [following] if following else []
         elif how == "fail":
             self.shop.pipeline.fail(job, OOPS, blame)
         else:
             self.shop.pipeline.release(job, "cancelled" if stopped and how == "stop" else "released")
 
     @rule(
-        seconds=st.sampled_from([1, 31, 400]), what=st.sampled_from(["reconcile", "disown", "take_over", "housekeep"])
+        seconds=st.sampled_from([1, 31, 400]),
+        what=st.sampled_from(["reconcile", "disown", "take_over", "housekeep", "fold"]),
     )
     def time_passes(self, seconds: int, what: str) -> None:
         self.shop.clock.advance(seconds)
+        if what == "fold":
+            self.fold()
+            return
         getattr(self.shop.pipeline, what)(*([-1] if what == "housekeep" else []))
+
+    def fold(self) -> None:
+        """All history that may go goes."""
+        self.shop.clock.advance(history.REST)
+        ledger.roll(self.shop.catalog._store, "w")
+        self.shop.pipeline.fold_history("w", 0.0)
+        self.folded = True
+        self.done &= {str(row["id"]) for row in self.rows("SELECT id FROM steps")}
 
     @precondition(lambda self: self.assets)
     @rule(
@@ -211,7 +238,7 @@ class Life(RuleBasedStateMachine):
                     self.shop.catalog.set_class(asset, Class[what.upper()])
 
     def start_again(self, asset: str, pick: int) -> None:
-        keys = sorted(self.shop.states(asset))
+        keys = sorted(self.shop.states(asset)) or ["gone"]
         self.shop.catalog.retry(asset, from_step=keys[pick % len(keys)])
         self.done = set()  # some of it is to be done once more
 
@@ -253,7 +280,9 @@ class Life(RuleBasedStateMachine):
         )
         for row in rows:
             assert (row["open"] or 0) == (1 if row["state"] == "running" else 0), row
-            assert row["newest"] in (None, row["fence"]), row
+            # What is folded away takes the newest with it, and may leave an older one whose result is kept
+            assert row["newest"] in (None, row["fence"]) or (self.folded and row["state"] != "running"), row
+            assert row["state"] != "running" or row["newest"] == row["fence"], row
 
     @invariant()
     def what_is_done_stays_done(self) -> None:
@@ -312,7 +341,8 @@ class Life(RuleBasedStateMachine):
                 assert noun.state in (AssetState.PLAYABLE, AssetState.READY)
                 assert noun.verdict is None or noun.verdict.action is Action.PUBLISH
             if noun.published_at is not None and noun.publication is not Publication.PUBLISHED:
-                assert any(key.startswith("cleanup") for key in self.shop.states(asset))
+                states = self.shop.states(asset)  # none: they are folded away, as all of them had ended
+                assert not states or any(key.startswith("cleanup") for key in states)
 
     @invariant()
     def what_is_ready_shows_no_provisional_build(self) -> None:

@@ -166,9 +166,11 @@ def test_work_that_waits_for_a_slot_of_a_busy_worker_is_no_lost_ring(shop: Shop,
     assert "undispatched" not in other.look_after("other")
 
 
-def report(shop: Shop, worker: str, pools: tuple[Pool, ...], slots: int = 1) -> None:
+def report(shop: Shop, worker: str, pools: tuple[Pool, ...], slots: int = 1, own: dict[str, int] | None = None) -> None:
     with shop.database.write() as tx:
-        workforce.report(tx, worker, workforce.Presence(pools=pools, slots=slots, release="1.0"), shop.clock.now())
+        presence = workforce.Presence(pools=pools, slots=slots, own=own or {}, release="1.0")
+        workforce.leave(tx, worker)  # it may be another one of that name
+        workforce.report(tx, worker, presence, shop.clock.now())
 
 
 def test_with_nobody_left_whoever_finds_nothing_to_do_looks_after_the_rest(
@@ -205,6 +207,13 @@ def test_an_office_that_is_held_is_not_taken(shop: Shop) -> None:
         assert not offices.is_forsaken(tx, "x", now + 36)
         assert offices.is_forsaken(tx, "x", now + 36 + offices.FORSAKEN)
         assert not offices.is_forsaken(tx, "never taken", now)
+
+
+def test_one_worker_sweeps_for_all(shop: Shop, other: Pipeline) -> None:
+    assert shop.pipeline.may_sweep("first")
+    assert not other.may_sweep("other")
+    shop.clock.advance(reconciling.SWEEP_EVERY + 1)
+    assert other.may_sweep("other") and not shop.pipeline.may_sweep("first")
 
 
 def test_a_clock_that_was_set_back_closes_no_office(shop: Shop, other: Pipeline) -> None:
@@ -274,6 +283,47 @@ def test_bulk_makes_no_room_for_what_nobody_here_can_do(shop: Shop, other: Pipel
         change(shop.database, f"UPDATE {table} SET version = :newer WHERE class > 0", newer=GRAPH + 1)
     shop.clock.advance(6)
     report(shop, "w1", pools=(Pool.VIDEO,), slots=1)
+    other.look_after("other")
+    assert Preempted("video") not in told
+
+
+OWN = {"video": 1}
+
+
+@pytest.mark.parametrize(("own", "room"), [({}, True), (OWN, False)])
+def test_bulk_makes_room_only_where_that_frees_a_slot_for_what_waits(
+    shop: Shop, other: Pipeline, told: list[Happening], *, own: dict[str, int], room: bool
+) -> None:
+    """A video slot of its own does no sound. The two slots are busy with bulk and with something normal."""
+    bulk_running(shop)
+    busy = shop.take("audio", worker="w1").job
+    shop.catalog.pause(Pool.VIDEO)
+    shop.clock.advance(6)
+    report(shop, "w1", pools=(Pool.VIDEO, Pool.AUDIO), slots=2, own=own)
+    other.look_after("other")
+    assert (Preempted("audio") in told) is room
+    assert shop.pipeline.renew(busy, 0.1) is Answer.OK
+
+
+def test_a_slot_that_is_free_in_another_share_is_no_room(shop: Shop, other: Pipeline, told: list[Happening]) -> None:
+    """The free slot is one that does sound alone: bulk makes room for the encode all the same."""
+    bulk_running(shop)
+    shop.catalog.pause(Pool.AUDIO)
+    shop.clock.advance(6)
+    report(shop, "w1", pools=(Pool.VIDEO, Pool.AUDIO), slots=2, own={"audio": 1})
+    other.look_after("other")
+    assert Preempted("video") in told
+
+
+def test_bulk_in_slots_apart_makes_no_room(shop: Shop, other: Pipeline, told: list[Happening]) -> None:
+    """A copy of a source runs beside the encodes, in slots that none of them gets."""
+    bulk_running(shop)
+    change(shop.database, "UPDATE steps SET pool = 'io' WHERE class = 0 AND state = 'running'")
+    change(
+        shop.database, "UPDATE steps SET lease_owner = 'w1', state = 'running', lease_expires = 9e9 WHERE key = 'audio'"
+    )
+    shop.clock.advance(6)
+    report(shop, "w1", pools=(Pool.IO, Pool.VIDEO, Pool.AUDIO), slots=1)
     other.look_after("other")
     assert Preempted("video") not in told
 

@@ -8,6 +8,7 @@ from rushes.catalog import workforce
 from rushes.catalog.pipeline import Answer
 from rushes.catalog.records import Beat
 from rushes.catalog.workforce import Presence
+from rushes.engine.classes import Class, class_of
 from rushes.engine.job import Job
 from rushes.errors import NotFound
 from rushes.states import Pool
@@ -40,6 +41,15 @@ def test_what_an_operator_asks_is_heard_at_the_next_report(shop: Shop) -> None:
     for wanted in ("drain", "cordon", "work", ""):
         assert shop.catalog.ask("w", wanted).wanted == wanted
         assert shop.pipeline.report("w", VIDEO).wanted == wanted
+
+
+def test_a_worker_hears_how_long_ago_it_was_asked(shop: Shop) -> None:
+    shop.pipeline.report("w", VIDEO)
+    assert shop.pipeline.report("w", VIDEO).since == 0.0
+    for _ in range(2):  # asked once more, it counts from then on
+        shop.catalog.ask("w", "work")
+        shop.clock.advance(90)
+        assert shop.pipeline.report("w", VIDEO).since == 90.0
 
 
 def test_a_worker_that_nobody_knows_or_that_is_gone_cannot_be_asked(shop: Shop) -> None:
@@ -101,6 +111,16 @@ def test_a_step_that_made_room_is_ready_again_and_not_charged(shop: Shop) -> Non
         row = tx.one("SELECT state, attempts, cancel FROM steps WHERE id = :id", {"id": job.step_id})
     assert row and row["state"] in ("ready", "waiting")
     assert (row["attempts"], row["cancel"]) == (0, 0)
+
+
+def test_an_express_look_leaves_lower_classes_to_others(shop: Shop) -> None:
+    shop.upload()
+    seen = []
+    while claim := shop.pipeline.claim(tuple(Pool), "w", least=Class.FAST):
+        seen.append(claim.job)
+    assert seen and all(class_of(job.priority) is Class.FAST for job in seen)
+    claim = shop.pipeline.claim(tuple(Pool), "w")
+    assert claim and class_of(claim.job.priority) < Class.FAST  # it was there all the time
 
 
 def test_an_express_look_leaves_some_tenants_to_others(shop: Shop) -> None:
