@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from rushes.catalog.database import DatabaseUnavailable
 from rushes.catalog.reconciling import EVERY
+from rushes.catalog.repairs import told
 from rushes.clock import Clock
 
 log = logging.getLogger("rushes.reconciler")
@@ -39,7 +40,7 @@ async def keep_looking_after(open_it: Callable[[], LookAfter], clock: Clock, eve
             log.exception("a round of repairs broke")
             repaired = {}
         if repaired:
-            log.warning("put right: %s", ", ".join(f"{name} {count}" for name, count in sorted(repaired.items())))
+            log.log(*told(repaired))
         await asyncio.sleep(every)
 
 

@@ -25,6 +25,7 @@ from rushes.api import pull, watermarks
 from rushes.api.app import create_app
 from rushes.api.auth import tenant_of
 from rushes.api.services import Services
+from rushes.api.spans import Requests
 from rushes.cards import card_of
 from rushes.catalog.catalog import Catalog
 from rushes.catalog.database import DatabaseUnavailable
@@ -52,6 +53,7 @@ from rushes.web import pages
 from rushes.workers.doorbell import LocalDoorbell, open_doorbell, open_listener
 from rushes.workers.doorbell_address import LOCAL
 from rushes.workers.exposition import shown
+from rushes.workers.plant import Plant
 from rushes.workers.spans import both, open_spans
 from rushes.workers.telemetry import Telemetry
 from rushes.workers.webhooks import Webhooks
@@ -64,6 +66,8 @@ LARGE_BUFFER = 256 * 1024
 """Bytes from which on memory comes straight from the kernel, and goes back there."""
 LINGERS = 2.0
 """Seconds that threads may hold up the end of a worker."""
+ENDS_IT = (signal.SIGINT, signal.SIGTERM)
+"""Signals by which a worker is asked to."""
 WEBHOOKS_EVERY = 0.5
 """Seconds between looks at the outbox."""
 log = logging.getLogger("rushes.server")
@@ -160,7 +164,8 @@ def run_web(settings: Settings, host: str, port: int, parent: int) -> None:
 def web_app(settings: Settings) -> FastAPI:
     """API, origin, uploads and pages as one application."""
     clock = SystemClock()
-    telemetry, spans = Telemetry(tenants=0), open_spans(os.environ, "rushes-web")
+    telemetry = Telemetry(tenants=0)
+    spans = open_spans(os.environ, "rushes-web", telemetry.spans_lost)
     store = wiring.open_catalog(settings, open_doorbell(settings), tell=both(telemetry, spans))
     catalog, objects = Catalog(store), timed(open_store(settings.storage), telemetry.storage)
     ingest = ingest_services.Services(
@@ -195,6 +200,7 @@ def web_app(settings: Settings) -> FastAPI:
             keys=key_server(settings),
         ),
         (*doors, pages.router(media_origins(settings, objects), card_of), lifetime, upkeep, traces),
+        Requests(spans, clock) if spans.is_on else None,
     )
     for numbers in (ingest.tally, telemetry):
         app.state.metrics.registry.register(numbers)
@@ -235,25 +241,29 @@ async def _end_in_time(work: Coroutine[Any, Any, None]) -> None:
         timer = threading.Timer(LINGERS, os._exit, (1 if failed else 0,))
         timer.daemon = True
         timer.start()
+        for number in ENDS_IT:  # asked once more it would die of that, with nothing left to hurry
+            asyncio.get_running_loop().remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
 
 async def _work(settings: Settings, pools: Sequence[Pool], drain: float) -> None:
-    telemetry, spans = Telemetry(), open_spans(os.environ, "rushes-worker")
+    telemetry = Telemetry()
+    spans = open_spans(os.environ, "rushes-worker", telemetry.spans_lost)
     telemetry.watch_disk(settings.data)
     store = wiring.open_catalog(settings, open_doorbell(settings), tell=both(telemetry, spans))
     spans.start(Catalog(store).spans)
     listener = open_listener(settings, pools, telemetry)
-    plant = wiring.plant(settings, store, listener, drain=drain, telemetry=telemetry)
+    plant = wiring.plant(settings, store, listener, drain=drain, telemetry=telemetry, spans=spans)
     if settings.broker_url == LOCAL and not is_shared(settings.database):
         # There is one such bell to a directory and we have it: a worker that was here before is dead.
         orphaned = await asyncio.to_thread(plant.pipeline.take_over)
         if orphaned:
             log.warning("took back %d steps of a worker that died", orphaned)
     worker = Worker(plant, pools, settings.slots or plant.machine.slots(settings.tune))
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDS_IT:
         asyncio.get_running_loop().add_signal_handler(number, worker.stop)
     log.info("worker %s serves %s", plant.name, ", ".join(pools), extra={"worker": plant.name})
-    deliveries = asyncio.create_task(_deliver(Catalog(store), settings, pools, telemetry))
+    deliveries = asyncio.create_task(_deliver(Catalog(store), settings, pools, plant))
     try:
         with shown(telemetry, settings.metrics_host, settings.metrics_port):
             await worker.run()
@@ -264,13 +274,13 @@ async def _work(settings: Settings, pools: Sequence[Pool], drain: float) -> None
         await asyncio.to_thread(spans.close)
 
 
-async def _deliver(catalog: Catalog, settings: Settings, pools: Sequence[Pool], telemetry: Telemetry) -> None:
+async def _deliver(catalog: Catalog, settings: Settings, pools: Sequence[Pool], plant: Plant) -> None:
     """Send webhooks as they fall due, where an address is set.
 
     The workers of the pool `publish` do that: those that open strangers' files then need no way out into the world.
     """
     delivers = settings.webhook_url and Pool.PUBLISH in pools
-    webhooks = Webhooks(catalog, SystemClock(), settings) if delivers else None
+    webhooks = Webhooks(catalog, SystemClock(), settings, spans=plant.spans) if delivers else None
     while webhooks is not None:
         try:
             sent = await webhooks.deliver_due()
@@ -281,6 +291,6 @@ async def _deliver(catalog: Catalog, settings: Settings, pools: Sequence[Pool], 
             log.exception("webhooks could not be sent")
             sent = {}
         for outcome, count in sent.items():
-            telemetry.delivered(outcome, count)
+            plant.telemetry.delivered(outcome, count)
         if not any(sent.values()):
             await asyncio.sleep(WEBHOOKS_EVERY)

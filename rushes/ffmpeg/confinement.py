@@ -62,8 +62,9 @@ def environment(mode: Mode, confinement: Confinement) -> dict[str, str]:
 
 
 def bwrap_command(bwrap: str, confinement: Confinement, prlimit: str | None = None) -> list[str]:
-    """bubblewrap: an empty root, read-only, with the named files in it. No /proc, no /etc/passwd, no loopback route."""
-    command = [bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
+    """bubblewrap: an empty root, read-only, with the named files in it. No /proc, no /etc/passwd, no loopback route, no terminal
+    (`process.Process` starts every tool without one)."""
+    command = [bwrap, "--unshare-all", "--die-with-parent", "--cap-drop", "ALL", "--clearenv"]
     for name, value in environment(Mode.BWRAP, confinement).items():
         command += ["--setenv", name, value]
     for name in (*_SYSTEM, *_LOADER, *_FACTS):

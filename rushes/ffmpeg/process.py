@@ -1,4 +1,4 @@
-"""One process of a tool: spawned in a session of its own, killed with all its descendants, reaped with its costs.
+"""One process of a tool: spawned away from any terminal, killed with all its descendants, reaped with its costs.
 
 This file holds the only `Popen` for tools in the product; everything else asks `door.Door`.
 """
@@ -17,6 +17,7 @@ from types import TracebackType
 import psutil
 
 from rushes.ffmpeg.family import family
+from rushes.ffmpeg.giving_way import give_way_as_session, is_alone, own_niceness
 
 _LOOK_SECONDS = 0.002
 _REAP_SECONDS = 0.5
@@ -37,6 +38,7 @@ class Process:
     ) -> None:
         """Spawn. `quiet` connects all its streams to /dev/null. Raises OSError where the program cannot be started."""
         stream = subprocess.DEVNULL if quiet else subprocess.PIPE
+        alone = is_alone()
         self._popen = subprocess.Popen(
             list(command),
             stdin=subprocess.DEVNULL,
@@ -45,8 +47,11 @@ class Process:
             env=dict(environment),
             cwd="/",
             pass_fds=tuple(pass_fds),
-            start_new_session=True,
+            start_new_session=not alone,
+            process_group=0 if alone else None,
         )
+        if not alone and (nice := own_niceness()):
+            give_way_as_session(self._popen.pid, nice)
         self._killed = False
         self.returncode: int | None = None
         """Exit code, or minus the signal's number; None while it runs."""

@@ -10,7 +10,6 @@ import psutil
 from rushes.engine.job import Limits
 from rushes.errors import Blame, StepFailure
 from rushes.ffmpeg.family import is_starved
-from rushes.ffmpeg.giving_way import give_way_as_session, own_niceness
 from rushes.ffmpeg.process import Process
 
 PERIOD = 0.1
@@ -31,7 +30,6 @@ class Watchdog:
         self._started = self._alive = time.monotonic()
         self._next_look = self._next_tree = 0.0
         self._family: list[psutil.Process] = []
-        self._niceness, self._gives_way = own_niceness(), set[int]()
         self._spent_alive = 0.0
         self.peak_memory = 0
         """Bytes that the tree held together, at most."""
@@ -76,18 +74,10 @@ class Watchdog:
         self.advanced()
         return True
 
-    def _give_way(self) -> None:
-        """Each tool has a session of its own, bubblewrap's inside another one."""
-        for pid in {member.pid for member in self._family} - self._gives_way:
-            if give_way_as_session(pid, self._niceness):
-                self._gives_way.add(pid)
-
     def _measure(self, now: float) -> None:
         if now >= self._next_tree or len(self._family) < 2:
             self._family = self._process.tree()
             self._next_tree = now + _TREE_PERIOD
-            if self._niceness:
-                self._give_way()
             if len(self._family) > self._limits.processes:
                 raise StepFailure("over_limit_processes", detail=f"{len(self._family)} processes")
         held, spent = 0, 0.0

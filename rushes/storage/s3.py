@@ -8,11 +8,12 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from rushes.clock import Clock, SystemClock
+from rushes.keys import PRIVATE_TREE, is_output
 from rushes.storage import conditions
 from rushes.storage.bucket import BULK, Bucket, RangeBehindEnd, StoreLacks, StoreRefused
 from rushes.storage.durable import opened
@@ -34,6 +35,9 @@ PLAIN = Headers()
 SINGLE = 32 * 2**20
 """Bytes up to which a file is put by one request."""
 BUFFER = 256 * 1024
+TREES = ("media/", PRIVATE_TREE, "artifacts/")
+"""Where steps write, each attempt in a place of its own."""
+SWEPT = 1_000
 _MARK = "rushes-put"
 """Name of the metadata by which a conditional put knows its own object again."""
 
@@ -70,6 +74,24 @@ class S3Store:
         if info.size != size:
             raise StoreError(f"{key}: {size} bytes were stored, and the object store has {info.size}")
         return info
+
+    def sweep(self, older_than: float = 86_400.0) -> int:
+        """Ends multipart uploads of steps whose worker was killed: `SWEPT` of them at the most. Those of clients are the upload
+        store's, and others in a bucket that is shared are nobody's business. Where the object is there, its upload stays: on some
+        servers the one is made of the other's parts."""
+        before = self._clock.now() - older_than
+        under_way = chain.from_iterable(map(self._bucket.uploads, TREES))
+        old = (one for one in under_way if one["Initiated"].timestamp() < before and is_output(one["Key"]))
+        return sum(self._ended(found["Key"], found["UploadId"]) for found in list(islice(old, SWEPT)))
+
+    def _ended(self, key: str, upload: str) -> bool:
+        try:
+            self._bucket.head(key)
+        except ObjectMissing:
+            with suppress(ObjectMissing):  # somebody was faster
+                self._bucket.abort(key, upload)
+            return True
+        return False
 
     @cached_property
     def conditional(self) -> bool:

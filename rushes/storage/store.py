@@ -137,6 +137,13 @@ class BulkPut(Protocol):
 
 
 @runtime_checkable
+class Sweeps(Protocol):
+    def sweep(self, older_than: float = ...) -> int:
+        """End what killed writers left half-written, where it is older than that (seconds). Gives how much it was."""
+        ...
+
+
+@runtime_checkable
 class Presign(Protocol):
     def presign(self, key: str, seconds: int) -> str:
         """An address at which anyone may GET the object for that long. Nobody looks whether there is one."""

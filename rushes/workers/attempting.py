@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from rushes.catalog.database import DatabaseUnavailable
+from rushes.catalog.pipeline import Wish
+from rushes.catalog.records import Claim
 from rushes.engine.classes import Class, class_of
 from rushes.engine.footprint import media_seconds
 from rushes.engine.job import Job, ToolSettings
@@ -21,7 +23,7 @@ from rushes.ffmpeg.giving_way import IDLE
 from rushes.states import StepKind
 from rushes.storage.open import open_store
 from rushes.storage.workspace import Workspace
-from rushes.tracing import traceparent
+from rushes.tracing import attempt_span, trace_id, traceparent
 from rushes.workers.attempt import Attempt, Ended, failed
 from rushes.workers.beats import Beats, Lost, Pulse
 from rushes.workers.child import perform
@@ -29,6 +31,7 @@ from rushes.workers.children import Children, NoChild, passed_on
 from rushes.workers.hurry import Hurry
 from rushes.workers.media_key import with_key
 from rushes.workers.order import Done, Failed, Order
+from rushes.workers.parts import for_later
 from rushes.workers.plant import Plant
 from rushes.workers.reach import Reach
 from rushes.workers.room import Room
@@ -40,6 +43,9 @@ GIVING_WAY = 10
 become playable as on an idle machine."""
 CROWDING = 5
 """Of urgent steps of a tenant's second asset and further ones: those of another tenant go before them."""
+STARTING = 60.0
+"""Seconds that a child gets for its imports, which take half a second of a free core. A busy host may give it a twentieth of
+one, and to kill it and start another would make it busier; its step is spoken for meanwhile."""
 NO_CHILD_PAUSE = 5.0
 """Seconds a slot rests when the machine could not start a child for it."""
 GIVE_BACK = 3.0
@@ -60,12 +66,11 @@ class Attempts:
         self.speed = Speed()
         self._leaving = asyncio.Event()
         environment = passed_on(os.environ, plant.storage)
-        patience = 0.8 * plant.pipeline.lease
-        self._brisk = Children(LIGHT_SLOTS, environment, patience)
-        self._crowd = Children(EXPRESS_SLOTS, environment, patience, CROWDING)  # as with bulk, none is warm
+        self._brisk = Children(LIGHT_SLOTS, environment, STARTING)
+        self._crowd = Children(EXPRESS_SLOTS, environment, STARTING, CROWDING)  # as with bulk, none is warm
         self._hurry = Hurry()
-        self._patient = Children(min(slots, 2), environment, patience, GIVING_WAY)
-        self._bulk = Children(min(slots, 2), environment, patience, IDLE)  # before the first such step
+        self._patient = Children(min(slots, 2), environment, STARTING, GIVING_WAY)
+        self._bulk = Children(min(slots, 2), environment, STARTING, IDLE)  # before the first such step
 
     def warm(self) -> None:
         for children in (self._brisk, self._patient):
@@ -83,7 +88,8 @@ class Attempts:
         for children in (self._brisk, self._crowd, self._patient, self._bulk):
             await children.close()
 
-    async def attempt(self, job: Job) -> None:
+    async def attempt(self, job: Job, wish: Callable[[], Wish | None]) -> Claim | None:
+        """Gives what its worker does next, where the catalog had that with the end of this step. `wish` is asked for it then."""
         try:
             with self._beats.of(job) as pulse:
                 async with self._room.taken(job):
@@ -97,12 +103,12 @@ class Attempts:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(NO_CHILD_PAUSE):
                     await self._leaving.wait()
-            return
+            return None
         if isinstance(ended, Failed) and await self._is_cut_off(ended):
             log.warning("the step is given back: %s", ended.detail, extra={"asset": job.asset, "step": job.key})
             await self._give_back(job, pulse.cpu_seconds)
-            return
-        await self._settle(job, ended, pulse)
+            return None
+        return await self._settle(job, ended, pulse, wish)
 
     async def _tried(self, job: Job, pulse: Pulse) -> Ended:
         """Raises NoChild."""
@@ -132,13 +138,18 @@ class Attempts:
         """A step that was claimed and does not fit here: others may have it."""
         await self._give_back(job)
 
-    async def _settle(self, job: Job, ended: Ended, pulse: Pulse) -> None:
+    async def _settle(
+        self, job: Job, ended: Ended, pulse: Pulse, wish: Callable[[], Wish | None]
+    ) -> Claim | None:  # fmt: skip
         try:
+            if isinstance(ended, Done):
+                return await outlast(lambda: self._complete(job, ended, wish()))
             await outlast(lambda: self._record(job, ended, pulse))
         except Exception as error:  # a result that the catalog cannot take is a failed attempt, not one that is lost
             log.exception("the result was not taken", extra={"asset": job.asset, "step": job.key})
             broken = failed("internal", Blame.TRANSIENT, repr(error))
             await outlast(lambda: self._record(job, broken, pulse))
+        return None
 
     async def _inline(self, job: Job) -> Ended:
         def work() -> Ended:
@@ -156,9 +167,10 @@ class Attempts:
             tools = await asyncio.to_thread(with_key, job, tools_for(job, self._plant.tools), self._plant.keys)
         except StepFailure as failure:
             return Failed.of(failure, 0.0)
+        traced = self._plant.spans.traces(job.asset)
         order = Order(
             job=job, scratch=scratch, storage=self._plant.storage, tools=tools,
-            traceparent=traceparent(job.asset, job.step_id, job.fence),
+            traceparent=traceparent(trace_id(job.asset), attempt_span(job.step_id, job.fence)) if traced else "",
         )  # fmt: skip
         with self._children_for(job) as children:
             return await self._with_one(children, order, pulse)
@@ -186,6 +198,8 @@ class Attempts:
     def _measure(self, job: Job, ended: Ended, wall: float) -> None:
         if isinstance(ended, Done | Failed):
             self._plant.telemetry.storage.add(ended.requests)
+            if ended.ran is not None:
+                self._plant.spans.later(for_later(job, ended.ran))
         match ended:
             case Done(copied=False) if ended.result.kind != "skipped":
                 self.speed = self.speed.after(job.estimate, ended.cpu_seconds)
@@ -196,14 +210,22 @@ class Attempts:
             case Failed(cpu_seconds=0.0, reason=reason):  # the child itself did not end it
                 self._plant.telemetry.killed(reason.code)
 
-    def _record(self, job: Job, ended: Ended, pulse: Pulse) -> None:
-        pipeline, about = self._plant.pipeline, {"asset": job.asset, "step": job.key, "worker": self._plant.name}
-        about |= {"tenant": job.tenant, "attempt": str(job.fence)}
+    def _about(self, job: Job) -> dict[str, str]:
+        """For the log."""
+        about = {"asset": job.asset, "step": job.key, "worker": self._plant.name}
+        return {**about, "tenant": job.tenant, "attempt": str(job.fence)}
+
+    def _complete(self, job: Job, done: Done, then: Wish | None) -> Claim | None:
+        kept, claim = self._plant.pipeline.complete_and_claim(
+            job, done.result, done.cpu_seconds, then, copied=done.copied, moved=(done.bytes_read, done.bytes_written)
+        )
+        text = "step %s" if kept else "step %s, but too late: fenced"
+        log.info(text, done.result.kind, extra=self._about(job))
+        return claim
+
+    def _record(self, job: Job, ended: Failed | Lost, pulse: Pulse) -> None:
+        pipeline, about = self._plant.pipeline, self._about(job)
         match ended:
-            case Done():
-                moved = (ended.bytes_read, ended.bytes_written)
-                kept = pipeline.complete(job, ended.result, ended.cpu_seconds, copied=ended.copied, moved=moved)
-                log.info("step %s" if kept else "step %s, but too late: fenced", ended.result.kind, extra=about)
             case Failed(reason=reason, detail=detail):
                 spent = ended.cpu_seconds or pulse.cpu_seconds
                 moved = (ended.bytes_read, ended.bytes_written)

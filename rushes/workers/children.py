@@ -125,7 +125,7 @@ class Children:
     """Idle children kept warm; `take` gives one, `put_back` returns or replaces it."""
 
     def __init__(self, spare: int, environment: Mapping[str, str], patience: float, nice: int = 0) -> None:
-        """`patience`: seconds a child may take to do its imports; less than a lease, for a step may be waiting for it.
+        """`patience`: seconds a child may take to do its imports.
         `nice`: by how much they, and all that they start, give way to others (nice(2), `ffmpeg.giving_way`)."""
         self._spare = spare
         self._nice = nice

@@ -21,6 +21,7 @@ from rushes.catalog.database import REMEDIES, UNREACHABLE, DatabaseUnavailable, 
 from rushes.catalog.open import database_path, is_shared, open_database
 from rushes.clock import Clock, SystemClock
 from rushes.settings import Settings
+from rushes.workers.scratch import nearest
 
 OLDEST_PYTHON = (3, 11)
 PATIENCE = 60.0
@@ -48,6 +49,7 @@ def checks(settings: Settings, *, port: int = 8000, clock: Clock | None = None) 
         ("disk space", lambda: disk_space(settings)),
         ("database", lambda: database(settings)),
         ("releases", lambda: graphcheck.releases(settings)),
+        ("history", lambda: graphcheck.past(settings, clock)),
         *fleetcheck.all_checks(settings),
         ("caches", lambda: edgecheck.purge(settings)),
         ("memory watchdog", lambda: memory(settings)),
@@ -78,12 +80,6 @@ def guarded(name: str, check: Callable[[], Check]) -> Check:
 def python() -> Check:
     version = ".".join(str(part) for part in sys.version_info[:3])
     return Check("python", sys.version_info >= OLDEST_PYTHON, version, "Install Python 3.11 or newer.")
-
-
-def nearest(path: Path) -> Path:
-    """The path, or the nearest directory above it that exists."""
-    path = path.absolute()
-    return next(parent for parent in (path, *path.parents) if parent.exists())
 
 
 def data_directory(settings: Settings) -> Check:

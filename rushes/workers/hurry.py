@@ -15,12 +15,17 @@ class Hurry:
 
     @contextmanager
     def of(self, tenant: str, asset: str) -> Iterator[bool]:
-        """While a step runs. Gives whether it is of the first of its tenant's assets: the steps of further ones give way, those
-        that make one video playable beside each other do not."""
+        """While a step runs. Gives whether it goes first: it is of the first of its tenant's assets, and no other tenant has fewer
+        of them running. Those that make one video playable beside each other go first together."""
         mine = (tenant, asset)
         self._running[mine] += 1
         try:
-            yield next(one for one in self._running if one[0] == tenant) == mine
+            yield self._is_first(mine)
         finally:
             self._running[mine] -= 1
             self._running += Counter()  # forgets those with none
+
+    def _is_first(self, mine: tuple[str, str]) -> bool:
+        assets = Counter(tenant for tenant, _ in self._running)
+        first = next(one for one in self._running if one[0] == mine[0])
+        return first == mine and assets[mine[0]] <= min(assets.values())

@@ -13,6 +13,7 @@ from rushes.media_keys import KeyServer
 from rushes.states import Pool
 from rushes.workers.doorbell import Listener
 from rushes.workers.machine import Machine
+from rushes.workers.spans import Spans
 from rushes.workers.telemetry import Telemetry
 
 
@@ -28,6 +29,8 @@ class Plant:
     """Seconds between two signs of life of a running step. Those that somebody waits for give one each second."""
     keep_originals: float = -1.0
     """Days; negative: for ever."""
+    keep_history: float = -1.0
+    """The same, of attempts of assets that rest."""
     room: int = 0
     """Bytes that must be free on the scratch disk before a step is claimed."""
     keys: KeyServer | None = None
@@ -44,3 +47,5 @@ class Plant:
     clock: Clock = field(default_factory=SystemClock)
     telemetry: Telemetry = field(default_factory=Telemetry)
     """The numbers of this process."""
+    spans: Spans = field(default_factory=lambda: Spans(None))
+    """Its part in traces."""

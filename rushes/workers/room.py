@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from rushes.engine.job import Job
+from rushes.workers.scratch import nearest
 
 log = logging.getLogger("rushes.worker")
 
@@ -28,8 +29,8 @@ class Room:
 
     @property
     def free(self) -> int:
-        """Bytes on the disk, whatever is promised to whom."""
-        return shutil.disk_usage(self._scratch).free
+        """Bytes on the disk, whatever is promised to whom. The folder may be gone: somebody tidied up, and steps make it anew."""
+        return shutil.disk_usage(nearest(self._scratch)).free
 
     @property
     def is_open(self) -> bool:

@@ -12,24 +12,48 @@ from pathlib import Path
 _LOCK = ".lock"
 
 
-@contextmanager
-def own_scratch(root: Path, worker: str) -> Iterator[Path]:
-    """An empty directory `root/worker`, held by a lock that ends with this process however it ends, and removed after.
+class Own:
+    """A directory `root/worker`, and the lock that says to other workers of the host that somebody lives there."""
 
-    What workers that died left below `root` is removed first: a killed encode may leave gigabytes.
-    """
-    root.mkdir(parents=True, exist_ok=True)
-    _sweep(root)
-    held, path = root / f"{worker}{_LOCK}", root / worker
-    handle = _hold(held)
-    try:
-        shutil.rmtree(path, ignore_errors=True)
-        path.mkdir()
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-        held.unlink(missing_ok=True)
-        os.close(handle)
+    def __init__(self, root: Path, worker: str) -> None:
+        self.path = root / worker
+        self._root, self._lock, self._handle = root, root / f"{worker}{_LOCK}", -1
+
+    @contextmanager
+    def held(self) -> Iterator[Path]:
+        """It is empty, held by a lock that ends with this process however it ends, and removed after.
+
+        What workers that died left below `root` is removed first: a killed encode may leave gigabytes.
+        """
+        self._take()
+        try:
+            yield self.path
+        finally:
+            shutil.rmtree(self.path, ignore_errors=True)
+            self._lock.unlink(missing_ok=True)
+            os.close(self._handle)
+
+    def _take(self) -> None:
+        self._root.mkdir(parents=True, exist_ok=True)
+        _sweep(self._root)
+        self._handle = _hold(self._lock)
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir()
+
+    def renew(self) -> None:
+        """Where somebody has removed it with its lock, make both again: else the next worker that starts would sweep it away, under
+        the steps that run. Raises OSError."""
+        if not _is_lock(self._handle, self._lock):
+            self._root.mkdir(parents=True, exist_ok=True)
+            before, self._handle = self._handle, _hold(self._lock)
+            os.close(before)
+        self.path.mkdir(exist_ok=True)
+
+
+def nearest(path: Path) -> Path:
+    """The path, or the nearest directory above it that exists."""
+    path = path.absolute()
+    return next(parent for parent in (path, *path.parents) if parent.exists())
 
 
 def _hold(lock: Path) -> int:
@@ -38,14 +62,20 @@ def _hold(lock: Path) -> int:
         handle = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(handle).st_ino == lock.stat().st_ino:
+            if _is_lock(handle, lock):
                 return handle
-        except FileNotFoundError:
-            pass
         except BaseException:
             os.close(handle)
             raise
         os.close(handle)
+
+
+def _is_lock(handle: int, lock: Path) -> bool:
+    """Whether the file that is open is the one of this name."""
+    try:
+        return os.fstat(handle).st_ino == lock.stat().st_ino
+    except FileNotFoundError:
+        return False
 
 
 def _sweep(root: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rushes.engine.classes import Class
 from rushes.settings import SettingsError
 from rushes.states import Pool
 
@@ -13,8 +15,8 @@ LIGHT = (Pool.IO, Pool.PUBLISH)
 LIGHT_SLOTS = 3
 """The probe, a copy of the source and its checksum run beside each other."""
 EXPRESS_SLOTS = 2
-"""Light slots for who has next to nothing running here: behind a flood of another tenant, a fresh upload would wait for the end
-of a step at every step of its own."""
+"""Light slots for urgent steps of who has next to none of them running here: behind a flood of another tenant, or behind the
+checksums of its own last uploads, a fresh one would wait for the end of a step at every step of its own."""
 APART = (*LIGHT, Pool.PULL)
 """Pools that take no slot of the heavy ones: a pull waits for a network, perhaps for hours."""
 
@@ -26,7 +28,26 @@ class Share:
     pools: tuple[Pool, ...]
     slots: int
     express: int = 0
-    """Of them, those kept for tenants that have fewer steps than this running in this share."""
+    """Of them, those kept for urgent steps of tenants that have fewer urgent ones than this running in this share."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Who may have the next free slot of a share."""
+
+    without: tuple[str, ...] = ()
+    """Not these tenants."""
+    least: Class = Class.BULK
+    """No lower class."""
+
+
+def terms(share: Share, running: Sequence[tuple[str, Class]]) -> Terms:
+    """`running`: tenant and class of the steps that have its other slots."""
+    if share.slots - len(running) > share.express:
+        return Terms()
+    served = Counter(tenant for tenant, level in running if level is Class.FAST)
+    many = sorted(tenant for tenant, count in served.items() if count >= share.express)
+    return Terms(tuple(many), Class.FAST)
 
 
 def shares(pools: Sequence[Pool], slots: int, pulls: int, own: Mapping[Pool, int]) -> list[Share]:

@@ -9,11 +9,13 @@ WORKING, DRAINING, CORDONED = "working", "draining", "cordoned"
 NOTICED, TOO_FAR = 5.0, 300.0
 """Seconds that this host's clock may be off before it is told, and before it must not sign requests to stores any more: S3
 refuses what is 15 minutes off, tokens and webhooks earlier."""
+COOLING = 900.0
+"""Seconds for which an operator's word to work goes before what the worker finds itself. Then it judges itself again."""
 log = logging.getLogger("rushes.worker")
 
 
 def judged(wanted: str, skew: float, slow: str) -> tuple[str, str]:
-    """State and reason. `wanted` is what an operator asked: drain, cordon, work; empty: nothing."""
+    """State and reason. `wanted` is what an operator asks: drain, cordon, work; empty: nothing."""
     if wanted in ("drain", "cordon"):
         return (DRAINING if wanted == "drain" else CORDONED), "an operator asked for it"
     if wanted == "work":
@@ -39,8 +41,9 @@ class Standing:
     def takes_work(self) -> bool:
         return self.state == WORKING
 
-    def asked(self, wanted: str) -> None:
-        self._wanted = wanted
+    def asked(self, wanted: str, since: float = 0.0) -> None:
+        """`since`: how many seconds ago."""
+        self._wanted = "" if wanted == "work" and since > COOLING else wanted
         self._judge()
 
     def clock_off(self, seconds: float) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from itertools import count
 
 from rushes.catalog.database import DatabaseUnavailable
+from rushes.catalog.repairs import told
+from rushes.catalog.telling import Folded
 from rushes.catalog.workforce import Heard, Presence
 from rushes.workers.attempting import outlast
 from rushes.workers.plant import Plant
@@ -33,6 +35,8 @@ class Upkeep:
         self._presence = presence
         self._measure_anew = measure_anew
         self._slow_since: float | None = None
+        self._asked: float | None = None
+        """When it was asked to work, by the database's clock."""
 
     async def run(self) -> None:
         """After a time in which nothing could be said by anybody (the machine slept, the disk was full) the others get a round
@@ -64,18 +68,30 @@ class Upkeep:
     def _heard(self, heard: Heard, before: float, after: float) -> None:
         if after - before < NOTICED:  # an answer that took long says little of the time
             self._standing.clock_off((before + after) / 2 - heard.now)
-        self._standing.asked(heard.wanted)
+        self._released(heard)
+        self._standing.asked(heard.wanted, heard.since)
+
+    def _released(self, heard: Heard) -> None:
+        """An operator has it work: how slow it was found to be before that counts no longer."""
+        asked = heard.now - heard.since if heard.wanted == "work" else None
+        if asked is not None and (self._asked is None or asked > self._asked + NOTICED):
+            self._measure_anew()
+            self._slow_since = None
+            self._standing.slow("")
+        self._asked = asked
 
     def _take_back(self) -> None:
         with self._whatever_is_wrong_with_one_row():
             repaired = self._plant.pipeline.look_after(self._plant.name)
             if repaired:
-                told = ", ".join(f"{name} {count}" for name, count in sorted(repaired.items()))
-                log.warning("put right: %s", told, extra={"worker": self._plant.name})
+                log.log(*told(repaired), extra={"worker": self._plant.name})
 
     def _keep_house(self) -> None:
         with self._whatever_is_wrong_with_one_row():
             self._plant.pipeline.housekeep(self._plant.keep_originals)
+            if self._plant.keep_history >= 0:
+                gone = self._plant.pipeline.fold_history(self._plant.name, self._plant.keep_history)
+                _told(gone, self._plant.name)
 
     def _slowness(self) -> str:
         """Why this host is too slow beside the others; empty: it is not."""
@@ -107,3 +123,9 @@ class Upkeep:
             raise
         except Exception:
             log.exception("the house could not be kept", extra={"worker": self._plant.name})
+
+
+def _told(gone: Folded, worker: str) -> None:
+    if gone != Folded():
+        text = "history folded away: %d attempts, %d steps, %d bundles"
+        log.info(text, gone.attempts, gone.steps, gone.bundles, extra={"worker": worker})

@@ -23,13 +23,14 @@ from rushes.ffmpeg.sandbox import detect
 from rushes.states import Pool
 from rushes.workers.attempting import Attempts
 from rushes.workers.beats import Beats, Lost
-from rushes.workers.dispatch import Dispatcher
+from rushes.workers.dispatch import Dispatcher, Hands
 from rushes.workers.plant import Plant
 from rushes.workers.reach import Reach
 from rushes.workers.room import Room
-from rushes.workers.scratch import own_scratch
+from rushes.workers.scratch import Own
 from rushes.workers.slots import heavy_slots, shares
 from rushes.workers.standing import DRAINING, Standing
+from rushes.workers.sweeping import Sweeping
 from rushes.workers.upkeep import Upkeep
 
 __all__ = ["Plant", "Worker"]
@@ -57,38 +58,56 @@ class Worker:
         self._plant = plant
         self._pools = tuple(pools)
         self._shares = shares(pools, slots, plant.pull_slots, plant.own_slots)
-        self._scratch = plant.scratch / plant.name
+        self._own = Own(plant.scratch, plant.name)
         self._standing = Standing(plant.name)
         self._reach = Reach(plant.storage)
         need = partial(scratch_of, remote=plant.storage.startswith("s3:"))
-        self._room = Room(self._scratch, plant.room, need)
+        self._room = Room(self._own.path, plant.room, need)
         self._beats = Beats(plant.pipeline, plant.heartbeat, plant.clock, lambda: self._standing.asked("drain"))
         self._attempts = Attempts(plant, slots, self._reach, self._beats, self._room)
         self._dispatchers = [
             Dispatcher(plant, share, self._reach, self._room, self._standing) for share in self._shares
         ]
         self._upkeep = Upkeep(plant, self._standing, self._presence, self._attempts.measure_anew)
+        self._sweeping = Sweeping(plant)
         self._sandbox = ""
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
 
     async def run(self) -> None:
         """Work until `stop`; then finish or give back what is running, and leave."""
-        with own_scratch(self._plant.scratch, self._plant.name):
+        with self._own.held():
             await self._run()
 
     async def _run(self) -> None:
         self._attempts.warm()
-        give_back = self._attempts.give_back
-        dispatching = [asyncio.create_task(one.run(self._attempts.attempt, give_back)) for one in self._dispatchers]
-        loops = (self._stopping.wait, self._listen, self._keep_up, self._reach.watch, self._beats.run, self._obey)
+        hands = Hands(self._attempts.attempt, self._attempts.give_back)
+        dispatching = [asyncio.create_task(one.run(hands)) for one in self._dispatchers]
+        loops = (
+            self._stopping.wait,
+            self._listen,
+            self._keep_up,
+            self._keep_scratch,
+            self._reach.watch,
+            self._beats.run,
+            self._obey,
+            self._sweeping.run,
+        )
         background = [asyncio.create_task(loop()) for loop in loops]
         try:
             ended, _ = await asyncio.wait((*background, *dispatching), return_when=asyncio.FIRST_COMPLETED)
             for task in ended:
-                task.result()  # a loop that broke ends the worker, loudly
+                if broke := task.exception():
+                    log.error("the worker ends: a loop of it broke", exc_info=broke, extra={"worker": self._plant.name})
+                task.result()
         finally:
             await self._wind_up(background, dispatching)
+
+    async def _keep_scratch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            with contextlib.suppress(OSError):  # the next time
+                await asyncio.to_thread(self._own.renew)
 
     async def _keep_up(self) -> None:
         self._sandbox = await asyncio.to_thread(_sandbox, self._plant.tools)
@@ -174,7 +193,7 @@ class Worker:
         machine, standing = self._plant.machine, self._standing
         state = DRAINING if self._stopping.is_set() else standing.state
         return Presence(
-            pools=self._pools, slots=heavy_slots(self._shares), sandbox=self._sandbox,
+            pools=self._pools, slots=heavy_slots(self._shares), own=self._plant.own_slots, sandbox=self._sandbox,
             host=machine.host, release=version("rushes"), graph=GRAPH, cores=machine.cores, memory=machine.memory, gpu=machine.gpu,
             state=state, reason="" if self._stopping.is_set() else standing.reason, speed=self._attempts.speed.value,
             scratch_free=self._room.free, skew=standing.skew,

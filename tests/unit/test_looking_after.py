@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
+
+import pytest
 
 from rushes.catalog.database import DatabaseUnavailable
 from rushes.clock import ManualClock
@@ -70,3 +73,18 @@ async def test_who_slept_lets_the_others_speak_first() -> None:
     await rounds(action, clock, 3)
     assert seen[1] - seen[0] == 1
     assert seen[2] - seen[1] == 2  # a round was left out
+
+
+@pytest.mark.parametrize(
+    ("found", "level", "text"),
+    [
+        ({"delays": 2}, logging.INFO, "begun again, their time had come: delays 2"),
+        ({"delays": 1, "lease_expired": 1}, logging.WARNING, "put right: delays 1, lease_expired 1"),
+    ],
+)
+async def test_what_is_normal_is_no_warning(
+    caplog: pytest.LogCaptureFixture, found: dict[str, int], level: int, text: str
+) -> None:
+    with caplog.at_level(logging.INFO, "rushes.reconciler"):
+        await rounds(lambda _: found, ManualClock(), 2)
+    assert (level, text) in [(record.levelno, record.getMessage()) for record in caplog.records]

@@ -1,7 +1,9 @@
-"""What the wiring of the web process decides by itself."""
+"""What the wiring of the processes decides by itself."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,3 +32,21 @@ def test_pages_may_load_media_from_where_the_origin_sends_them(tmp_path: Path, o
 
 def test_a_store_without_addresses_of_its_own_adds_none(tmp_path: Path) -> None:
     assert media_origins(Settings(data=tmp_path, origin="redirect"), LocalStore(tmp_path)) == ()
+
+
+ENDED = """
+import asyncio, os, signal
+from rushes.server import _end_in_time
+
+async def work():
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, print)
+
+asyncio.run(_end_in_time(work()))
+os.kill(os.getpid(), signal.SIGTERM)
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_a_worker_that_has_ended_its_work_is_not_killed_by_a_second_word() -> None:
+    ended = subprocess.run([sys.executable, "-c", ENDED], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, "")

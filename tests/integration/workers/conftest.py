@@ -128,7 +128,13 @@ def works(tmp_path: Path) -> Works:
 @pytest.fixture(scope="session")
 def slow_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Takes no fast lane and some seconds to encode."""
-    return _clip(tmp_path_factory.mktemp("slow") / "slow.mkv", "1280x720", 12)
+    return _clip(tmp_path_factory.mktemp("slow") / "slow.mkv", "1280x720", 8)
+
+
+@pytest.fixture(scope="session")
+def endless_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """No test waits for the end of its encode."""
+    return _clip(tmp_path_factory.mktemp("endless") / "endless.mkv", "1280x720", 60)
 
 
 @pytest.fixture(scope="session")

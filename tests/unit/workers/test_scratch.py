@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from rushes.workers.scratch import own_scratch
+from rushes.workers.scratch import Own
+
+
+def own_scratch(root: Path, worker: str) -> AbstractContextManager[Path]:
+    return Own(root, worker).held()
 
 
 def test_it_is_empty_and_gone_afterwards(tmp_path: Path) -> None:
@@ -38,3 +44,16 @@ def test_that_of_a_dead_worker_goes(tmp_path: Path) -> None:
 def test_a_name_is_held_once(tmp_path: Path) -> None:
     with own_scratch(tmp_path, "w"), pytest.raises(BlockingIOError), own_scratch(tmp_path, "w"):
         pass
+
+
+def test_what_somebody_removed_is_made_and_held_again(tmp_path: Path) -> None:
+    root = tmp_path / "scratch"
+    own = Own(root, "one")
+    with own.held() as mine:
+        shutil.rmtree(root)
+        own.renew()
+        (mine / "half.mp4").write_bytes(b"x")
+        own.renew()
+        with own_scratch(root, "two"):
+            assert (mine / "half.mp4").exists()
+    assert list(root.iterdir()) == []

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import pytest
 
+from rushes.engine.classes import Class
 from rushes.settings import SettingsError
 from rushes.states import Pool
-from rushes.workers.slots import EXPRESS_SLOTS, LIGHT_SLOTS, Share, asked, heavy_slots, own_slots, shares
+from rushes.workers.slots import (
+    EXPRESS_SLOTS,
+    LIGHT_SLOTS,
+    Share,
+    Terms,
+    asked,
+    heavy_slots,
+    own_slots,
+    shares,
+    terms,
+)
 
 LIGHT = Share((Pool.IO, Pool.PUBLISH), LIGHT_SLOTS + EXPRESS_SLOTS, EXPRESS_SLOTS)
 
@@ -40,6 +51,32 @@ def test_slots_of_pools_that_are_not_served_are_nothing() -> None:
 )
 def test_a_worker_is_counted_by_its_heavy_slots(pools: tuple[Pool, ...], counted: int) -> None:
     assert heavy_slots(shares(pools, 4, 9, own_slots("speech=1"))) == counted
+
+
+URGENT, CHECKSUM = Class.FAST, Class.ENRICH
+
+
+@pytest.mark.parametrize(
+    ("running", "open_to"),
+    [
+        ([], Terms()),
+        ([("flood", URGENT)] * 2, Terms()),
+        ([("flood", URGENT)] * 3, Terms(("flood",), URGENT)),
+        ([("flood", URGENT)] * 3 + [("other", URGENT)], Terms(("flood",), URGENT)),
+        ([("flood", URGENT)] * 2 + [("other", URGENT)] * 2, Terms(("flood", "other"), URGENT)),
+        # checksums of its last uploads keep no tenant from the express slots, and take none of them
+        ([("other", CHECKSUM)] * 3, Terms((), URGENT)),
+        ([("other", CHECKSUM)] * 3 + [("other", URGENT)], Terms((), URGENT)),
+    ],
+)
+def test_the_last_light_slots_are_for_urgent_steps_of_who_has_next_to_none(
+    running: list[tuple[str, Class]], open_to: Terms
+) -> None:
+    assert terms(LIGHT, running) == open_to
+
+
+def test_a_share_without_express_slots_is_open_to_all() -> None:
+    assert terms(Share((Pool.VIDEO,), 2), [("flood", URGENT)]) == Terms()
 
 
 @pytest.mark.parametrize("text", ["vidoe=4", "video", "video=0", "video=-1", "video=x", "video=257", "=3", "video=²"])

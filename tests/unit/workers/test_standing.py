@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from rushes.workers.standing import CORDONED, DRAINING, TOO_FAR, WORKING, Standing
+from rushes.workers.standing import COOLING, CORDONED, DRAINING, TOO_FAR, WORKING, Standing
 
 
 def test_an_operator_goes_before_what_a_worker_finds_itself() -> None:
@@ -21,6 +21,21 @@ def test_an_operator_goes_before_what_a_worker_finds_itself() -> None:
     assert standing.state == CORDONED
     standing.asked("")
     assert standing.reason.startswith("clock_skew")
+
+
+def test_a_word_to_work_counts_for_a_time_and_then_what_it_finds_itself_again() -> None:
+    standing = Standing("w")
+    standing.slow("slow_host: 0.4")
+    standing.asked("work", 0.0)
+    assert standing.state == WORKING
+    standing.asked("work", COOLING - 1)
+    assert standing.state == WORKING
+    standing.asked("work", COOLING + 1)
+    assert (standing.state, standing.reason) == (CORDONED, "slow_host: 0.4")
+    standing.asked("work", 0.0)  # said once more
+    assert standing.state == WORKING
+    standing.asked("cordon", COOLING + 1)  # that has no end
+    assert standing.state == CORDONED
 
 
 @pytest.mark.parametrize("seconds", [-TOO_FAR - 1, TOO_FAR + 1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import urllib.request
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from rushes.catalog.telling import (
     Claimed,
     Ended,
     Fenced,
+    Folded,
     Happening,
     Over,
     Preempted,
@@ -24,6 +24,7 @@ from rushes.catalog.telling import (
     Unreadable,
 )
 from rushes.catalog.watched import Watched
+from rushes.chaos.member import free_port
 from rushes.clock import ManualClock
 from rushes.errors import RushesError
 from rushes.storage.memory import MemoryStore
@@ -75,7 +76,7 @@ def test_each_happening_has_its_number() -> None:
     for told in (
         Claimed("video", 3, 0.2), Fenced(), Repaired("lease_expired", 3), Repaired("queue_drift"), Quarantined(),
         Preempted("video"), Unreadable("dream", 9), Reached("playable", 0.2), Reached("ready", 9.0), Trouble("database_full"),
-        Over("a"),
+        Over("a"), Folded(20, 3),
     ):  # fmt: skip
         found(told)
     assert value(found, "rushes_step_queue_wait_seconds_count", **{"pool": "video", "class": "fast"}) == 1
@@ -88,6 +89,8 @@ def test_each_happening_has_its_number() -> None:
     assert value(found, "rushes_time_to_playable_seconds_sum") == 0.2
     assert value(found, "rushes_time_to_ready_seconds_sum") == 9.0
     assert value(found, "rushes_database_errors_total", code="database_full") == 1
+    assert value(found, "rushes_history_folded_total", what="attempts") == 20
+    assert value(found, "rushes_history_folded_total", what="bundles") == 0
 
 
 def test_what_a_worker_sees_itself(tmp_path: Path) -> None:
@@ -214,7 +217,7 @@ def test_numbers_are_shown_over_http_until_the_end() -> None:
     found(Fenced())
     with shown(found, "127.0.0.1", 0) as nowhere:
         assert nowhere == 0
-    port = _free_port()
+    port = free_port()
     with shown(found, "127.0.0.1", port):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
             assert "rushes_fenced_writes_total 1.0" in answer.read().decode()
@@ -222,9 +225,3 @@ def test_numbers_are_shown_over_http_until_the_end() -> None:
             pass
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port

@@ -9,9 +9,12 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from rushes.catalog.records import Delivery, Event
+from rushes.catalog.spans import Span
 from rushes.clock import Clock, ManualClock, SystemClock
 from rushes.settings import Settings, SettingsError
+from rushes.tracing import caller_of, root_span
 from rushes.workers.signature import secrets_of
+from rushes.workers.spans import Spans
 from rushes.workers.target import TargetRefused, check_url, choose
 from rushes.workers.webhooks import GIVE_UP, Outcome, Webhooks, body_of, headers_of, next_attempt, outcome_of
 
@@ -300,3 +303,42 @@ def test_localhost_that_leads_elsewhere_is_refused() -> None:
         choose("localhost", [ip_address("10.0.0.1")])
     with pytest.raises(TargetRefused):
         choose("localhost", [])
+
+
+def traced(*outcomes: Outcome, share: float = 1.0) -> tuple[Receiver, list[Span]]:
+    """A receiver that answers that, and the spans of the deliveries to it."""
+    clock, receiver, sent = ManualClock(NOW), Receiver(*outcomes), list[Span]()
+    spans = Spans(lambda some: sent.extend(some) or "", share=share)
+    spans.start(lambda _: [])
+    hooks = Webhooks(FakeOutbox(delivery(at=NOW - 3), clock=clock), clock, settings(), receiver, spans)
+    for _ in outcomes:
+        hooks.run_once()
+        clock.advance(20)
+    spans.close()
+    return receiver, sent
+
+
+def test_a_delivery_carries_its_span_to_the_receiver_and_a_retry_is_linked() -> None:
+    receiver, spans = traced(outcome_of(503, {}), outcome_of(204, {}))
+    told = [caller_of(headers["traceparent"]) for _, _, headers in receiver.got]
+    assert told == [(span.trace, span.span) for span in spans]
+    first, second = spans
+    assert (first.name, first.kind, first.parent) == ("webhook asset.playable", "client", root_span("a1"))
+    assert (first.error, first.links, first.attributes["rushes.waited_seconds"]) == ("503", (), 3.0)
+    assert (second.error, second.links) == (None, ((first.span, "retry"),))
+    assert second.attributes["http.request.resend_count"] == 1
+    assert second.attributes["http.response.status_code"] == 204
+    assert not any("/hook" in str(value) for span in spans for value in span.attributes.values())
+
+
+def test_a_receiver_that_gave_no_answer_is_named_by_the_error() -> None:
+    _, (span,) = traced(Outcome(False, False, "ConnectError: https://user:secret@example is away"))
+    assert span.error == span.attributes["error.type"] == "ConnectError"
+    assert "http.response.status_code" not in span.attributes
+
+
+def test_who_is_not_traced_gets_a_header_that_says_so_or_none() -> None:
+    (_, _, headers), *_ = traced(outcome_of(204, {}), share=1e-9)[0].got
+    assert headers["traceparent"].endswith("-00")
+    (_, _, headers), *_ = traced(outcome_of(204, {}), share=0.0)[0].got
+    assert "traceparent" not in headers

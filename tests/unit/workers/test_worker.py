@@ -6,7 +6,7 @@ import asyncio
 import logging
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,11 @@ class FakePipeline:
     def complete(self, job: Job, result: object, cpu_seconds: float, **_: object) -> bool:
         self._note("complete", job.key)
         return True
+
+    def complete_and_claim(
+        self, job: Job, result: object, cpu_seconds: float, then: object, **more: object
+    ) -> tuple[bool, Claim | None]:
+        return self.complete(job, result, cpu_seconds, **more), None
 
     def fail(self, job: Job, reason: Any, blame: object, **_: object) -> bool:
         self._note("fail", f"{job.key} {reason.code}")
@@ -175,17 +180,55 @@ async def test_a_worker_whose_scratch_disk_is_full_claims_nothing_until_there_is
     assert caplog.text.count("the scratch disk is full") == 1
 
 
+async def test_a_scratch_folder_that_somebody_removed_ends_nothing(tmp_path: Path) -> None:
+    pipeline = FakePipeline()
+    jobs = [job(StepKind.VERDICT)]
+    reported = pipeline.report
+
+    def report(worker: str, presence: Presence) -> Heard:
+        if pipeline.diary.count("report") < 2:
+            shutil.rmtree(tmp_path / "scratch", ignore_errors=True)
+        else:
+            pipeline._jobs, jobs[:] = [*pipeline._jobs, *jobs], []
+        return reported(worker, presence)
+
+    pipeline.report = report  # type: ignore[method-assign]
+    lock = tmp_path / "scratch" / "w.lock"
+    await work(pipeline, tmp_path, lambda: "complete verdict" in pipeline.diary and lock.exists())
+
+
 @pytest.mark.parametrize("name", ["look_after", "housekeep"])
 async def test_trouble_with_one_row_does_not_stop_the_keeping_of_the_house(tmp_path: Path, name: str) -> None:
     pipeline = FakePipeline(**{name: ValueError("a row that cannot be read")})
     await work(pipeline, tmp_path, lambda: pipeline.diary.count(name) >= 2)
 
 
-async def test_a_loop_that_breaks_ends_the_worker_loudly(tmp_path: Path) -> None:
+async def test_a_loop_that_breaks_ends_the_worker_loudly(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     pipeline = FakePipeline(report=KeyError("a fault of ours"))
     with pytest.raises(KeyError):
         await work(pipeline, tmp_path, lambda: False)
     assert pipeline.diary[-1] == "leave"
+    (told,) = [entry for entry in caplog.records if entry.levelname == "ERROR"]
+    assert told.exc_info
+    assert told.exc_info[0] is KeyError
+
+
+async def test_a_child_may_take_longer_to_start_than_a_short_lease_lasts(tmp_path: Path) -> None:
+    """Its step is spoken for meanwhile. To kill it and start another costs a host that is busy already the same time again."""
+    given: list[float] = []
+
+    class Noted(Children):
+        def __init__(self, spare: int, environment: Mapping[str, str], patience: float, nice: int = 0) -> None:
+            given.append(patience)
+            super().__init__(spare, environment, patience, nice)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attempting, "Children", Noted)
+        pipeline = FakePipeline()
+        pipeline.lease = 1.0
+        await work(pipeline, tmp_path, lambda: "claim" in pipeline.diary)
+    assert set(given) == {attempting.STARTING}
+    assert FakePipeline.lease < attempting.STARTING
 
 
 async def test_after_a_sleep_of_the_machine_the_others_may_speak_first(
@@ -238,9 +281,9 @@ async def test_a_worker_ends_in_time_though_the_catalog_is_gone(
 async def test_an_operators_drain_empties_the_worker_and_it_stays(tmp_path: Path) -> None:
     pipeline = FakePipeline(job(StepKind.VERDICT))
     pipeline.wanted = "drain"
-    await work(pipeline, tmp_path, lambda: pipeline.diary.count("report draining") >= 3)
+    await work(pipeline, tmp_path, lambda: pipeline.diary.count("report draining") >= 20)
     claims = pipeline.diary[pipeline.diary.index("report draining") :].count("claim")
-    assert claims == 0
+    assert claims <= 1  # one may have been under way
     # When it may work again, then it does
     again = FakePipeline(job(StepKind.VERDICT))
     again.wanted = "cordon"
