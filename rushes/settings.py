@@ -89,6 +89,9 @@ class Settings(Noun):
     """CPU seconds after which a tool is stopped."""
     keep_originals: float = Field(default=-1.0)
     """Days for which sources are kept after `ready`; -1: for ever."""
+    keep_history: float = Field(default=-1.0)
+    """Days for which it is kept how the single attempts at steps went, once nothing of their asset is open, and the steps of
+    what was deleted; -1: for ever."""
     max_encodes: int = Field(default=20, ge=0)
     """How often an asset may be encoded again; 409 `too_many_encodes` beyond that."""
     min_free_bytes: int = Field(default=500_000_000, ge=0)

@@ -32,6 +32,7 @@ from rushes.workers import machine
 from rushes.workers.doorbell import Doorbell, Listener
 from rushes.workers.plant import Plant
 from rushes.workers.slots import own_slots
+from rushes.workers.spans import Spans
 from rushes.workers.telemetry import Telemetry
 
 START_PATIENCE = 30.0
@@ -124,7 +125,13 @@ def _pipeline(settings: Settings, store: Store, tool: str) -> Pipeline:
 
 
 def plant(
-    settings: Settings, store: Store, listener: Listener, *, drain: float = 0.0, telemetry: Telemetry | None = None
+    settings: Settings,
+    store: Store,
+    listener: Listener,
+    *,
+    drain: float = 0.0,
+    telemetry: Telemetry | None = None,
+    spans: Spans | None = None,
 ) -> Plant:
     """`drain`: seconds that running steps get when the worker is stopped."""
     open_store(settings.storage)  # what is wrong with its address is said now, and not by the first step
@@ -132,11 +139,12 @@ def plant(
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
     return Plant(
         name=name, pipeline=pipeline(settings, store), listener=listener, scratch=Path(settings.scratch).absolute(),
-        storage=settings.storage, tools=tool_settings(settings), keep_originals=settings.keep_originals, drain=drain,
+        storage=settings.storage, tools=tool_settings(settings), keep_originals=settings.keep_originals,
+        keep_history=settings.keep_history, drain=drain,
         room=settings.min_free_bytes // 2, pull_slots=settings.pull_slots, keys=key_server(settings), machine=machine.look(),
         own_slots=own_slots(settings.pool_slots), slow_host=settings.slow_host,
         heartbeat=min(settings.heartbeat_seconds, settings.lease_seconds / 3),
-        telemetry=telemetry or Telemetry(),
+        telemetry=telemetry or Telemetry(), spans=spans or Spans(None),
     )  # fmt: skip
 
 

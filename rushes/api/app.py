@@ -25,7 +25,7 @@ from rushes.api import (
 )
 from rushes.api.auth import Keys
 from rushes.api.demand import Plays
-from rushes.api.gate import Gate
+from rushes.api.gate import Follow, Gate
 from rushes.api.metrics import HttpMetrics
 from rushes.api.origin import Origin, Secrets
 from rushes.api.origin_docs import described
@@ -50,8 +50,11 @@ class App(FastAPI):
         return described(super().openapi())
 
 
-def create_app(services: Services, routers: Sequence[APIRouter] = ()) -> FastAPI:
-    """Our routes, then `routers` of other rooms (uploads, pages). Paths are taken as they are: no slash is added."""
+def create_app(services: Services, routers: Sequence[APIRouter] = (), follow: Follow | None = None) -> FastAPI:
+    """Our routes, then `routers` of other rooms (uploads, pages). Paths are taken as they are: no slash is added.
+
+    `follow` hears of each request that was answered.
+    """
     app = App(
         title="rushes", version=version("rushes"), description=DESCRIPTION, redoc_url=None, redirect_slashes=False
     )
@@ -68,7 +71,9 @@ def create_app(services: Services, routers: Sequence[APIRouter] = ()) -> FastAPI
     app.state.metrics = metrics
     players = PlayerMetrics(metrics.registry)
     app.add_middleware(Origin, services=services, published=published, secrets=secrets, players=players, plays=plays)
-    app.add_middleware(Gate, clock=services.clock, metrics=metrics)  # the outer one: it sees what the origin answers
+    app.add_middleware(
+        Gate, clock=services.clock, metrics=metrics, follow=follow
+    )  # the outer one: it sees what the origin answers
     problems.install(app)
     for router in (
         assets.router,

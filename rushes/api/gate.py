@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -40,6 +40,8 @@ class Exchange:
     first_byte: float = 0.0
     sent: int = 0
     asset: str | None = field(init=False)
+    answer: Sequence[tuple[bytes, bytes]] = ()
+    """The headers of what was answered."""
 
     def __post_init__(self) -> None:
         self.asset = asset_in(self.path)
@@ -79,10 +81,15 @@ def brings_all(headers: Mapping[bytes, bytes]) -> bool:
     return b"x-content-type-options" in headers and headers.get(b"content-security-policy", b"").endswith(b"; sandbox")
 
 
+Follow = Callable[[Exchange, Scope], None]
+
+
 class Gate:
     """ASGI middleware. Passes messages it does not know, such as informational responses, on as they are."""
 
-    def __init__(self, app: ASGIApp, clock: Clock, metrics: HttpMetrics) -> None:
+    def __init__(self, app: ASGIApp, clock: Clock, metrics: HttpMetrics, follow: Follow | None = None) -> None:
+        """`follow` hears of each request that was answered."""
+        self._follow = follow
         self._app = app
         self._clock = clock
         self._metrics = metrics
@@ -110,6 +117,7 @@ class Gate:
                 exchange.status = message["status"]
                 exchange.first_byte = self._clock.monotonic()
                 message["headers"] = [*message["headers"], (b"x-request-id", exchange.request_id.encode())]
+                exchange.answer = message["headers"]
                 if not brings_all(dict(message["headers"])):
                     secure(MutableHeaders(raw=message["headers"]))
             elif message["type"] == "http.response.body":
@@ -124,6 +132,8 @@ class Gate:
         first_byte = exchange.first_byte or self._clock.monotonic()
         self._metrics.answered(exchange.method, route, status, first_byte - exchange.started)
         _log(exchange, status, self._clock.monotonic() - exchange.started, scope.get("state", {}).get("cmcd"))
+        if self._follow is not None:
+            self._follow(exchange, scope)
 
 
 async def _apologise(exchange: Exchange, send: Send) -> None:

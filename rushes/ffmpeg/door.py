@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack
 
+from rushes.clock import SystemClock
 from rushes.engine.job import Limits, ToolSettings
 from rushes.errors import Blame, StepFailure
 from rushes.ffmpeg.argv import command_line, with_progress
 from rushes.ffmpeg.binary import find_binary
 from rushes.ffmpeg.confinement import Confinement
 from rushes.ffmpeg.failure import classify, describe
-from rushes.ffmpeg.meter import charge
+from rushes.ffmpeg.meter import Run, charge, verb_of
 from rushes.ffmpeg.process import Process
 from rushes.ffmpeg.progress import Progress
 from rushes.ffmpeg.sandbox import confine, detect, minimal_environment, python_arguments, python_libraries
@@ -112,7 +113,7 @@ class Door:
         command = [sys.executable, *python_arguments(module), *args]
         answer = bytearray()
         process = Process(self._confine(command, request, python_libraries()), self._environment(request))
-        with contextlib.closing(self._watch(_Run(command, request), process, check=True)) as chunks:
+        with contextlib.closing(self._watch(_Run(command, request, module=module), process, check=True)) as chunks:
             for chunk in chunks:
                 answer += chunk
                 if len(answer) > _MAX_ANSWER:
@@ -136,14 +137,16 @@ class Door:
         try:
             with process:
                 yield from run.pump(process, watchdog)
+                run.is_over = True
             finished = run.finished(process, watchdog)
         except StepFailure as failure:
+            run.error = failure.code
             if not failure.detail or failure.blame is not Blame.PERMANENT or failure.code.startswith("over_limit"):
                 failure.detail = describe(f"{run.command_line}\n{failure.detail}", None, run.tail.text())
             raise
         finally:
             run.close()
-            charge(max(process.cpu_seconds, watchdog.cpu_seconds))
+            charge(max(process.cpu_seconds, watchdog.cpu_seconds), lambda: run.told(process, watchdog))
         if check and finished.returncode != 0:
             raise classify(finished.returncode, finished.stderr, run.command_line)
         return finished
@@ -157,7 +160,13 @@ class _Run:
     request: Request
     progress: Progress | None = None
     progress_pipe: int | None = None
+    module: str = ""
+    """Of ours, that Python runs."""
     tail: Tail = field(default_factory=Tail)
+    is_over: bool = False
+    """It came to its own end."""
+    error: str = ""
+    """The reason's code where it was ended."""
 
     @property
     def command_line(self) -> str:
@@ -196,6 +205,15 @@ class _Run:
             frames=progress.frames,
             out_seconds=progress.out_seconds,
         )
+
+    def told(self, process: Process, watchdog: Watchdog) -> Run:
+        """For who asks what was run."""
+        how, wall = self.finished(process, watchdog), watchdog.wall
+        return Run(
+            program=Path(self.command[0]).name, verb=self.module or verb_of(self.command), began=SystemClock().now() - wall,
+            seconds=wall, cpu_seconds=how.cpu_seconds, exit=process.returncode if self.is_over or self.error else None,
+            error=self.error, frames=how.frames, memory=how.peak_memory,
+        )  # fmt: skip
 
     def close(self) -> None:
         if self.progress_pipe is not None:

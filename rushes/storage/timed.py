@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rushes.clock import Clock, SystemClock
+from rushes.noun import Noun
 from rushes.storage.store import Fetched, ObjectExists, ObjectInfo, ObjectMissing, ObjectStore, StoreError
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -27,6 +28,25 @@ Counts = dict[str, list[float]]
 S = TypeVar("S", bound=ObjectStore)
 
 
+class Requests(Noun):
+    """Requests of one sort, as far as they lie: from when the first was asked until the last was answered."""
+
+    began: float
+    """Seconds since the epoch by this machine's clock."""
+    ended: float
+    count: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    """Of all of them, many of which went side by side."""
+    bytes: int = 0
+
+    def with_one(self, began: float, seconds: float, *, failed: bool, moved: int) -> Requests:
+        return Requests(
+            began=min(self.began, began), ended=max(self.ended, began + seconds), count=self.count + 1,
+            failed=self.failed + failed, seconds=self.seconds + seconds, bytes=self.bytes + moved,
+        )  # fmt: skip
+
+
 @dataclass
 class Timings:
     """Safe for threads."""
@@ -34,6 +54,8 @@ class Timings:
     bytes_read: int = 0
     bytes_written: int = 0
     """Since it was made, or was last `taken`."""
+    requests: dict[str, Requests] | None = None
+    """By operation, at most as many as there are; None: nobody asks."""
     _counts: Counts = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -47,6 +69,13 @@ class Timings:
         with self._lock:
             self.bytes_read += read
             self.bytes_written += written
+
+    def note(self, op: str, began: float, seconds: float, *, failed: bool, moved: int) -> None:
+        """One request, for who asks when they were."""
+        with self._lock:
+            if self.requests is not None:
+                before = self.requests.get(op) or Requests(began=began, ended=began)
+                self.requests[op] = before.with_one(began, seconds, failed=failed, moved=moved)
 
     def taken(self) -> tuple[Counts, int, int]:
         """What was counted since the last time, the bytes read and written too; from now on it counts anew."""
@@ -97,17 +126,20 @@ def _outermost(call: Callable[..., Any], measured: Callable[..., Any], asking: t
 
 def _measured(call: Callable[..., Any], op: str, timings: Timings, clock: Clock) -> Callable[..., Any]:
     def measured(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the method it stands for
-        began, code = clock.monotonic(), "error"
+        began, code, moved = clock.monotonic(), "error", (0, 0)
         try:
             answer = call(*args, **kwargs)
-            code = "ok"
-            timings.moved(*_bytes_of(op, answer, *args[1:], **kwargs))
+            code, moved = "ok", _bytes_of(op, answer, *args[1:], **kwargs)
+            timings.moved(*moved)
             return answer
         except (StoreError, OSError) as error:
             code = _code(error)
             raise
         finally:
-            timings.observe(op, code, clock.monotonic() - began)
+            seconds = clock.monotonic() - began
+            timings.observe(op, code, seconds)
+            if timings.requests is not None:
+                timings.note(op, clock.now() - seconds, seconds, failed=code == "error", moved=sum(moved))
 
     return measured
 

@@ -33,7 +33,7 @@ from rushes.storage.store import ObjectMissing, ObjectStore, StoreError
 from rushes.storage.timed import Timings, timed
 from rushes.storage.workspace import Workspace
 from rushes.workers.avoidance import copied
-from rushes.workers.order import Done, Failed, Order, Progress, Ready
+from rushes.workers.order import Done, Failed, Order, Progress, Ran, Ready
 
 PR_SET_PDEATHSIG = 1
 PROGRESS_EVERY = 0.2
@@ -80,10 +80,14 @@ def _serve(order: Order, talk: TextIO, opened: Callable[[str], ObjectStore], tim
         """What the attempt has cost so far."""
         requests, read, written = timings.taken()
         cpu_seconds = _own_cpu() - before + tools.cpu_seconds
-        return {"cpu_seconds": cpu_seconds, "bytes_read": read, "bytes_written": written, "requests": requests}
+        ran = None if tools.runs is None else Ran(tools=tuple(tools.runs), store=timings.requests or {})
+        return {
+            "cpu_seconds": cpu_seconds, "bytes_read": read, "bytes_written": written, "requests": requests, "ran": ran,
+        }  # fmt: skip
 
     order.scratch.mkdir(parents=True, exist_ok=True)
-    with metered() as tools:
+    timings.requests = {} if order.traceparent else None
+    with metered(runs=bool(order.traceparent)) as tools:
         try:
             with _Reporter(talk, SystemClock()) as reporter:
                 workspace = Workspace(opened(order.storage), order.scratch, order.tools, reporter)

@@ -9,9 +9,10 @@ from pydantic import Field, TypeAdapter
 
 from rushes.engine.job import Job, ToolSettings
 from rushes.errors import Blame, StepFailure
+from rushes.ffmpeg.meter import Run
 from rushes.model import Result
 from rushes.noun import Noun, Reason
-from rushes.storage.timed import Counts
+from rushes.storage.timed import Counts, Requests
 
 
 class Order(Noun):
@@ -38,6 +39,14 @@ class Progress(Noun):
     """So far."""
 
 
+class Ran(Noun):
+    """What an attempt did, for its trace. Bounded, and without anything that a stranger wrote."""
+
+    tools: tuple[Run, ...] = ()
+    store: dict[str, Requests] = Field(default_factory=dict)
+    """By operation: get, put ..."""
+
+
 class Done(Noun):
     say: Literal["done"] = "done"
     result: Result
@@ -49,6 +58,8 @@ class Done(Noun):
     """From and to the object store."""
     requests: Counts = Field(default_factory=dict)
     """How long that took to answer."""
+    ran: Ran | None = None
+    """None: the order had no `traceparent`."""
 
 
 class Failed(Noun):
@@ -60,6 +71,7 @@ class Failed(Noun):
     bytes_read: int = 0
     bytes_written: int = 0
     requests: Counts = Field(default_factory=dict)
+    ran: Ran | None = None
 
     @classmethod
     def of(cls, failure: StepFailure, cpu_seconds: float) -> Failed:

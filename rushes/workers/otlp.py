@@ -16,19 +16,38 @@ from opentelemetry.trace.status import Status, StatusCode
 from rushes.catalog.spans import Span
 from rushes.workers.spans import Send
 
-log = logging.getLogger("rushes.tracing")
+MOST_WORDS = 300
+"""Characters."""
+_SUMMARY = "Failed to export spans batch due to"
+_KINDS = {"internal": SpanKind.INTERNAL, "server": SpanKind.SERVER, "client": SpanKind.CLIENT}
 
 
 def sender(service: str, exporter: SpanExporter | None = None) -> Send:
     """Without an exporter, the one that OTEL_EXPORTER_OTLP_... describe (HTTP, protobuf)."""
     chosen, resource = exporter or OTLPSpanExporter(), Resource.create({"service.name": service})
 
-    def send(spans: Sequence[Span]) -> None:
-        result = chosen.export([_readable(span, resource) for span in spans]) if spans else SpanExportResult.SUCCESS
-        if result is not SpanExportResult.SUCCESS:
-            log.warning("%d spans were not taken by the collector", len(spans))
+    last = _LastWord()
+    theirs = logging.getLogger(OTLPSpanExporter.__module__)
+    theirs.handlers, theirs.propagate = [last], False
+
+    def send(spans: Sequence[Span]) -> str:
+        last.text = ""
+        result = chosen.export([_readable(span, resource) for span in spans])
+        return "" if result is SpanExportResult.SUCCESS else last.text or "no reason was given"
 
     return send
+
+
+class _LastWord(logging.Handler):
+    """Why a batch was not taken, as its exporter says it at each of its tries: for whoever has to act, and not again and again
+    between the lines of our log."""
+
+    text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        said = record.getMessage()
+        if not (self.text and said.startswith(_SUMMARY)):
+            self.text = said[:MOST_WORDS]
 
 
 def _readable(span: Span, resource: Resource) -> ReadableSpan:
@@ -37,14 +56,18 @@ def _readable(span: Span, resource: Resource) -> ReadableSpan:
         name=span.name, context=_context(span.trace, span.span), resource=resource, attributes=span.attributes,
         parent=_context(span.trace, span.parent) if span.parent else None,
         events=[Event(name, timestamp=_nanoseconds(at)) for name, at in span.events.items()],
-        links=[Link(_context(span.trace, other), {"rushes.why": why}) for other, why in span.links],
-        kind=SpanKind.INTERNAL, status=failed, start_time=_nanoseconds(span.began), end_time=_nanoseconds(span.ended),
-        instrumentation_scope=InstrumentationScope("rushes"),
+        links=_links(span), kind=_KINDS[span.kind], status=failed, start_time=_nanoseconds(span.began),
+        end_time=_nanoseconds(max(span.began, span.ended)), instrumentation_scope=InstrumentationScope("rushes"),
     )  # fmt: skip
 
 
-def _context(trace: str, span: str) -> SpanContext:
-    return SpanContext(int(trace, 16), int(span, 16), is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+def _links(span: Span) -> list[Link]:
+    own = [Link(_context(span.trace, other), {"rushes.why": why}) for other, why in span.links]
+    return own + [Link(_context(*caller, is_remote=True), {"rushes.why": "caller"}) for caller in span.callers]
+
+
+def _context(trace: str, span: str, *, is_remote: bool = False) -> SpanContext:
+    return SpanContext(int(trace, 16), int(span, 16), is_remote=is_remote, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 
 
 def _nanoseconds(seconds: float) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from functools import singledispatchmethod
 from itertools import accumulate
 from pathlib import Path
@@ -74,6 +75,8 @@ class Telemetry(Collector):
         self._preemptions = self._counter("rushes_preemptions", "Steps told to make room", "pool")
         text = "Steps left to others, of a kind or version that this process does not know"
         self._unreadable = self._counter("rushes_unreadable_steps", text, "kind", "version")
+        text = "Rows of history folded away, by what they were of"
+        self._folded = self._counter("rushes_history_folded", text, "what")
         text = "Transactions that the database did not take"
         self._trouble = self._counter("rushes_database_errors", text, "code")
 
@@ -85,6 +88,8 @@ class Telemetry(Collector):
         self._deliveries = self._counter("rushes_webhook_deliveries", "Webhooks sent, by how it went", "outcome")
         text = "Messages of the doorbell that were thrown away"
         self._dropped = self._counter("rushes_doorbell_dropped", text, "reason")
+        text = "Spans of traces, or what they would have been made of, that were lost"
+        self._spans = self._counter("rushes_spans_lost", text, "reason")
 
     def describe(self) -> list[Metric]:
         """Nothing: the names are known by what is collected."""
@@ -151,6 +156,11 @@ class Telemetry(Collector):
         """For traces; the catalog counts assets."""
 
     @_count.register
+    def _(self, told: telling.Folded) -> None:
+        for what, count in asdict(told).items():
+            self._folded.labels(what).inc(count)
+
+    @_count.register
     def _(self, told: telling.Trouble) -> None:
         self._trouble.labels(told.code).inc()
 
@@ -170,6 +180,10 @@ class Telemetry(Collector):
     def dropped(self, reason: str) -> None:
         """The doorbell threw a message away: malformed, unknown ..."""
         self._dropped.labels(reason).inc()
+
+    def spans_lost(self, reason: str, count: int) -> None:
+        """Of traces: `queue` (more than can be sent), `catalog`, `collector` (nobody took them), `error`."""
+        self._spans.labels(reason).inc(count)
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """A number that is asked for at each scrape; once for each name. NaN while the system does not give it."""

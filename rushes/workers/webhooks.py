@@ -7,17 +7,21 @@ import json
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import httpx
 
 from rushes.catalog.outbox import LEASE
 from rushes.catalog.records import Delivery, Event
+from rushes.catalog.spans import Attributes, Span
 from rushes.clock import Clock, rfc3339
 from rushes.settings import Settings, SettingsError
+from rushes.tracing import delivery_span, root_span, trace_id, traceparent
 from rushes.workers.signature import secrets_of, sign
+from rushes.workers.spans import Spans
 from rushes.workers.target import Target, TargetRefused, check_url
 
 logger = logging.getLogger("rushes.webhooks")
@@ -83,15 +87,42 @@ class Outcome:
     final: bool
     detail: str
     wait: float = 0.0
+    status: int = field(default=0, compare=False)
+    """What was answered; 0: nothing."""
 
 
 def outcome_of(status: int, headers: Mapping[str, str]) -> Outcome:
     """2xx is delivered; redirects are not followed and count as failed."""
     if 200 <= status < 300:
-        return Outcome(True, True, str(status))
+        return Outcome(True, True, str(status), status=status)
     seconds = headers.get("retry-after", "")
     wait = float(seconds) if seconds.isascii() and seconds.isdigit() and len(seconds) < 9 else 0.0
-    return Outcome(False, status == GONE, f"answered {status}", wait)
+    return Outcome(False, status == GONE, f"answered {status}", wait, status)
+
+
+def span_of(delivery: Delivery, outcome: Outcome, url: str, times: tuple[float, float]) -> Span:
+    """Of one attempt. Of the address only the host: a path may hold a secret."""
+    event, number, address = delivery.event, delivery.attempts, urlsplit(url)
+    found: Attributes = {
+        "http.request.method": "POST", "url.scheme": address.scheme, "server.address": address.hostname or "",
+        "server.port": address.port or (443 if address.scheme == "https" else 80), "http.request.resend_count": number,
+        "rushes.event.type": event.type, "rushes.event.id": event.id, "rushes.waited_seconds": max(0.0, times[0] - event.at),
+    }  # fmt: skip
+    if outcome.status:
+        found["http.response.status_code"] = outcome.status
+    error = "" if outcome.delivered else str(outcome.status or outcome.detail.partition(":")[0])
+    return Span(
+        trace=trace_id(event.asset), span=delivery_span(delivery.id, number), parent=root_span(event.asset),
+        name=f"webhook {event.type}", began=times[0], ended=times[1], error=error or None, kind="client",
+        links=((delivery_span(delivery.id, number - 1), "retry"),) if number else (),
+        attributes={**found, "error.type": error} if error else found,
+    )  # fmt: skip
+
+
+def _header(delivery: Delivery, *, sampled: bool) -> dict[str, str]:
+    """By which the receiver's trace goes on from ours."""
+    span = delivery_span(delivery.id, delivery.attempts)
+    return {"traceparent": traceparent(trace_id(delivery.event.asset), span, sampled=sampled)}
 
 
 Post = Callable[[str, bytes, Mapping[str, str]], Awaitable[Outcome]]
@@ -118,8 +149,11 @@ class Webhooks:
     """Delivers what is due. Several of these share the work; where one dies or takes too long a message may come twice,
     with the same id."""
 
-    def __init__(self, outbox: Outbox, clock: Clock, settings: Settings, send: Post = post) -> None:
+    def __init__(
+        self, outbox: Outbox, clock: Clock, settings: Settings, send: Post = post, spans: Spans | None = None
+    ) -> None:
         """Raises SettingsError where the address or the secret cannot be used."""
+        self._spans = spans or Spans(None)
         self._outbox, self._clock, self._send = outbox, clock, send
         self._url, self._secrets = settings.webhook_url, secrets_of(settings.webhook_secret)
         try:
@@ -150,7 +184,13 @@ class Webhooks:
     async def _deliver(self, delivery: Delivery) -> str:
         body = body_of(delivery.event)
         headers = headers_of(self._secrets, delivery.id, self._clock.now(), body)
+        if self._spans.is_on:
+            headers |= _header(delivery, sampled=self._spans.traces(delivery.event.asset))
+        began = self._clock.now()
         outcome = await self._send(self._url, body, headers)
+        if self._spans.traces(delivery.event.asset):
+            times = (began, self._clock.now())
+            self._spans.later(lambda: [span_of(delivery, outcome, self._url, times)])
         result = await asyncio.to_thread(self._settle, delivery, outcome)
         fields = {"asset": delivery.event.asset, "event": delivery.event.type, "webhook_id": delivery.id}
         logger.info("webhook %s: %s (%s)", delivery.event.type, result, outcome.detail, extra=fields)

@@ -8,11 +8,12 @@ from rushes.catalog.database import Database
 from rushes.catalog.pipeline import Pipeline
 from rushes.catalog.spans import Span
 from rushes.catalog.telling import Ended, Happening, Over, Reached
+from rushes.catalog.traces import TOGETHER
 from rushes.errors import Blame
 from rushes.model import ChecksumResult, Skipped
 from rushes.noun import Reason
 from rushes.states import Pool, StepKind
-from rushes.tracing import attempt_span, root_span, trace_id, traceparent, upload_span
+from rushes.tracing import attempt_span, root_span, trace_id, upload_span, wait_span
 from tests.contract.shop import OOPS, Shop
 
 LATER = 400.0
@@ -102,9 +103,40 @@ def test_an_asset_that_fails_is_over_and_was_never_ready(database: Database) -> 
     assert not [one for one in shop.told if isinstance(one, Reached)]
 
 
-def test_names_are_of_the_form_that_w3c_gives_them() -> None:
-    assert trace_id("a") != trace_id("b")
-    version, trace, span, flags = traceparent("a", "s", 3).split("-")
-    assert (version, trace, span, flags) == ("00", trace_id("a"), attempt_span("s", 3), "01")
-    assert (len(trace), len(span)) == (32, 16)
-    assert attempt_span("s", 3) != attempt_span("s", 4)
+def test_a_wait_has_a_span_of_its_own_before_the_attempt(database: Database) -> None:
+    shop = Told(database)
+    asset = shop.upload()
+    ready = shop.clock.now()
+    shop.clock.advance(7)
+    claim = shop.take("probe")
+    shop.clock.advance(1)
+    assert shop.pipeline.fail(claim.job, OOPS, Blame.TRANSIENT)
+    wait, attempt = shop.spans()["wait probe"], shop.spans()["probe"]
+    assert (wait.span, wait.parent, wait.trace) == (wait_span(claim.job.step_id, 1), root_span(asset.id), attempt.trace)
+    assert (wait.began, wait.ended) == (ready, attempt.began)
+    assert attempt.attributes["rushes.waited_seconds"] == 7
+    # Of the next attempt it is the wait since it was ready again
+    shop.told.clear()
+    shop.clock.advance(LATER)
+    again = shop.take("probe")
+    assert shop.pipeline.fail(again.job, OOPS, Blame.PERMANENT)
+    waited = shop.spans()["probe"].attributes["rushes.waited_seconds"]
+    assert isinstance(waited, float)
+    assert waited < LATER
+
+
+def test_many_attempts_are_looked_up_together_and_those_that_are_gone_left_out(database: Database) -> None:
+    shop = Told(database)
+    named = []
+    for _ in range(TOGETHER // 2 + 3):
+        shop.upload()
+        claim = shop.take("probe")
+        named.append((claim.job.step_id, claim.job.fence))
+        assert shop.pipeline.fail(claim.job, OOPS, Blame.PERMANENT)
+    running = shop.upload() and shop.take("probe").job
+    told = [Ended("probe", "failed", step=step, fence=fence) for step, fence in named]
+    strange = [Ended("probe", "done", step="none", fence=1), Ended("probe", "done", step=named[0][0], fence=9)]
+    still = Ended("probe", "done", step=running.step_id, fence=running.fence)
+    spans = shop.catalog.spans([*strange, *told, *told, still, Over("none")])
+    assert {span.span for span in spans} == {attempt_span(*one) for one in named}
+    assert shop.catalog.spans([]) == []

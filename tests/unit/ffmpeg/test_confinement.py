@@ -18,7 +18,7 @@ def binds(command: list[str], option: str) -> list[str]:
 def test_bubblewrap_shuts_everything_out() -> None:
     command = bwrap_command("bwrap", SHUT)
     assert command[0] == "bwrap"
-    for option in ("--unshare-all", "--die-with-parent", "--new-session", "--clearenv"):
+    for option in ("--unshare-all", "--die-with-parent", "--clearenv"):
         assert option in command
     assert command[command.index("--cap-drop") + 1] == "ALL"
     assert "--share-net" not in command
