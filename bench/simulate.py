@@ -1,16 +1,22 @@
 """The simulator against a real fleet: what it says of 200 small uploads beside what an embedded stack took for them.
 
-It is calibrated on another run, of other clips: one upload after another for what steps take alone (`rushes simulate record`), then
-many at once for what the engine adds and how many cores there are to be had. `UPLOADS` (200), `CLIPS` of the calibration (32),
-`LOAD` (0.6 of the cores).
+It is calibrated on other uploads, of other clips, to a stack of their own: many at once for what the engine adds and how many cores
+there are, then at random moments, by turns with those that are foretold, so that both see the same machine. What steps take
+alone is found out by playing those again (`rushes.rehearsal.read_fitted`). Of the same uploads: what `rushes why` said of their
+time to ready (`bench.eta`). `UPLOADS` (200), `OTHERS` of the calibration (150), `CLIPS` of a burst (24), `LOAD` (0.6 of the
+cores), `TURNS` (5), `LONGEST` (12 s: of the clips), `SEED` (1: of the moments),
+`SOURCES` (a folder that keeps the clips), `KEEP` (a file, from which
+`python -m bench.simulate FILE` foretells again).
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,26 +26,37 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import httpx
 import psutil
 
+from bench import eta
 from bench.clips import ffmpeg
 from rushes.catalog import trace
 from rushes.catalog.change import Store
 from rushes.catalog.open import open_database
 from rushes.engine.fair import Share
-from rushes.engine.simulate.fleet import Rules, parse_group
+from rushes.engine.simulate.fleet import Group, Rules, parse_group
 from rushes.engine.simulate.report import Times, times
 from rushes.engine.simulate.run import Run
-from rushes.rehearsal import Terms, read_trace
+from rushes.engine.simulate.shape import Costs
+from rushes.rehearsal import Terms, arrivals_of, read_fitted, read_trace
 from rushes.settings import load_policy, load_profile
 from rushes.testing import Stack, running_stack
 
 UPLOADS = int(os.environ.get("UPLOADS", "200"))
-CLIPS = int(os.environ.get("CLIPS", "32"))
+OTHERS = int(os.environ.get("OTHERS", "150"))
+CLIPS = int(os.environ.get("CLIPS", "24"))
 LOAD = float(os.environ.get("LOAD", "0.6"))
+TURNS = int(os.environ.get("TURNS", "5"))
+LONGEST = float(os.environ.get("LONGEST", "12"))
+SEED = int(os.environ.get("SEED", "1"))
 SLOTS = 4
+PLAYED = 20
+"""Times that the uploads are foretold, each with other luck: the mean counts."""
+STEPS = (0.7, 1.0, 1.4, 2.0, 2.8)
+"""Times the cores that a burst found, which are tried."""
 TUS = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
 FAST = Path(__file__).parents[1] / "rushes" / "data" / "profiles" / "fast.toml"
 
@@ -54,41 +71,88 @@ class Machine:
     """CPU seconds for a step beside its own."""
     bell: float
     """Seconds from ready to claimed by an idle worker."""
+    child: float
+    """CPU seconds until a child is warm."""
     each: float
     """CPU seconds of an upload."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    machine: Machine
+    others: list[str]
+    """The trace of the calibration."""
+    lines: list[str]
+    """That of the uploads which are foretold."""
+    real: dict[str, list[float]]
+    """What they took, and what the others did, seconds."""
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         profile = _profile(folder)
-        heading, machine = _calibrated(folder, profile)
-        print(
-            f"simulate: {UPLOADS} small uploads, calibrated on another run: {machine.cores:.2f} cores to be had,"
-            f" {machine.each:.1f} CPU-s an upload, of them {1000 * machine.engine:.0f} ms a step for the engine,"
-            f" {1000 * machine.bell:.0f} ms to a claim"
-        )
-        real, lines = _real(folder, profile, LOAD * machine.cores / machine.each)
+        seen, sayings = _seen(folder, profile)
         keep = Path(os.environ.get("KEEP", ""))
         if keep.name:
-            keep.write_text(json.dumps({"heading": heading, "machine": vars(machine), "real": real, "lines": lines}))
-        compare(profile, heading, machine, (real, lines))
+            keep.write_text(json.dumps(vars(seen) | {"machine": vars(seen.machine)}))
+        compare(profile, seen)
+        print("\n".join(sayings))
 
 
-def compare(profile: Path, heading: str, machine: Machine, ran: tuple[dict[str, list[float]], list[str]]) -> None:
-    real, lines = ran
+def compare(profile: Path, seen: Seen) -> None:
+    machine = seen.machine
+    print(
+        f"simulate: {len(seen.lines) - 1} small uploads, calibrated on {len(seen.others) - 1} others: {machine.cores:.2f} cores to"
+        f" be had, {machine.each:.1f} CPU-s an upload, of them {1000 * machine.engine:.0f} ms a step for the engine,"
+        f" {1000 * machine.bell:.0f} ms to a claim, {1000 * machine.child:.0f} ms a child"
+    )
     terms = Terms(load_profile(str(profile)), load_policy("development"))
-    arrivals, _ = read_trace([heading, *lines], terms)
-    rules = Rules(engine=machine.engine, bell=machine.bell)
-    group = replace(parse_group(f"all=1x4:{SLOTS}"), cores=machine.cores)
-    report = Run([group], rules, lambda _: Share(), 1).play(arrivals).report(0.0)
-    for what, told in (("playable", report.playable), ("ready", report.ready)):
-        _row(what, times(real[what]), told)
+    rules = Rules(engine=machine.engine, bell=machine.bell, child=machine.child)
+    group, costs = _fitting(seen, terms, rules)
+    print(
+        f"  fitted to the others: {group.cores:.2f} cores; walls of an asset's steps go together by {costs.together:.2f}"
+    )
+    for name, lines in (("others", seen.others), ("", seen.lines)):
+        foretold = _foretold(lines, replace(terms, costs=costs), group, rules)
+        for what in ("playable", "ready"):
+            _row(f"{name or 'uploads'} {what}", times(seen.real[f"{name}{what}"]), foretold[what])
+    _, plain = read_trace(seen.others, terms)
+    for what, told in _foretold(seen.lines, replace(terms, costs=plain), group, rules).items():
+        _row(f"(not fitted) {what}", times(seen.real[what]), told)
+
+
+def _fitting(seen: Seen, terms: Terms, rules: Rules) -> tuple[Group, Costs]:
+    """How many cores there were while the others ran, of those a burst suggests: as many as foretell the others best."""
+    usual, found = parse_group(f"all=1x4:{SLOTS}"), []
+    for times_of in STEPS:
+        group = replace(usual, cores=min(seen.machine.cores * times_of, float(len(os.sched_getaffinity(0)))))
+        costs = read_fitted(seen.others, terms, [group], rules)[1]
+        told = _foretold(seen.others, replace(terms, costs=costs), group, rules)
+        found.append((sum(_off(times(seen.real[f"others{what}"]), told[what]) for what in told), group, costs))
+    _, group, costs = min(found, key=lambda one: one[0])
+    return group, costs
+
+
+def _off(real: Times, told: Times) -> float:
+    """By p95 above all, which is what is to be foretold."""
+    return abs(math.log(told.p50 / real.p50)) + 2 * abs(math.log(told.p95 / real.p95))
+
+
+def _foretold(lines: Sequence[str], terms: Terms, group: Group, rules: Rules) -> dict[str, Times]:
+    arrivals = arrivals_of(lines, terms)
+    reports = [Run([group], rules, lambda _: Share(), seed).play(arrivals).report(0.0) for seed in range(PLAYED)]
+    return {what: _mean([getattr(report, what) for report in reports]) for what in ("playable", "ready")}
+
+
+def _mean(several: Sequence[Times]) -> Times:
+    values = {name: statistics.fmean(getattr(one, name) for one in several) for name in ("p50", "p95", "p99", "worst")}
+    return Times(count=several[0].count, **values)
 
 
 def _row(what: str, real: Times, told: Times) -> None:
     cells = [f"{name} {getattr(told, name):7.2f} / {getattr(real, name):7.2f} s" for name in ("p50", "p95", "p99")]
-    print(f"  {what:9} predicted / real: {'   '.join(cells)}   p95 off by {told.p95 / real.p95 - 1:+.1%}")
+    print(f"  {what:22} predicted / real: {'   '.join(cells)}   p95 off by {told.p95 / real.p95 - 1:+.1%}")
 
 
 # -- the clips --------------------------------------------------------------------------------------------------------
@@ -106,10 +170,10 @@ def _profile(folder: Path) -> Path:
 def _clips(folder: Path, count: int, seed: int) -> list[Path]:
     """Of different lengths and sizes; every second one has to be encoded before it plays."""
     random, found = Random(seed), []
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for number in range(count):
         seconds, (width, height) = (
-            random.uniform(2, 12),
+            random.uniform(2, LONGEST),
             random.choice([(320, 180), (426, 240), (640, 360), (360, 640)]),
         )
         clip = folder / f"{number}.mp4"
@@ -123,9 +187,23 @@ def _clips(folder: Path, count: int, seed: int) -> list[Path]:
         )
         quiet = () if number % 2 else ("-x265-params", "log-level=error")
         sound = ("-f", "lavfi", "-i", f"sine=frequency={random.randint(200, 900)}:duration={seconds:.2f}")
-        ffmpeg(
-            "-f", "lavfi", "-i", picture, *sound, *codec, *quiet, "-g", "30", "-pix_fmt", "yuv420p", "-c:a", "aac", clip
-        )
+        if not clip.exists():
+            ffmpeg(
+                "-f",
+                "lavfi",
+                "-i",
+                picture,
+                *sound,
+                *codec,
+                *quiet,
+                "-g",
+                "30",
+                "-pix_fmt",
+                "yuv420p",
+                "-c:a",
+                "aac",
+                clip,
+            )
         found.append(clip)
     return found
 
@@ -140,25 +218,71 @@ def _upload(http: httpx.Client, clip: Path, number: int) -> None:
 # -- the runs ---------------------------------------------------------------------------------------------------------
 
 
-def _calibrated(folder: Path, profile: Path) -> tuple[str, Machine]:
-    clips = _clips(folder / "some", CLIPS, seed=7)
-    with _stack(folder / "calibration", profile) as (stack, http):
-        _upload(http, clips[0], 999)
-        _settle(stack)  # children have done everything once
-        since = time.time()
-        for number, clip in enumerate(clips):
-            _upload(http, clip, number)
-            _settle(stack)
-        heading = next(_recorded(stack, time.time() - since))
-        bell = _bell(stack, since)
-        before, busy = _engine(stack), time.time()
-        for number, clip in enumerate(clips):
-            _upload(http, clip, 100 + number)
-        _settle(stack)
-        engine, spans = _engine(stack) - before, _spans(stack, busy)
+def _seen(folder: Path, profile: Path) -> tuple[Seen, list[str]]:
+    kept = Path(os.environ.get("SOURCES") or folder)
+    clips, others = (_clips(kept / f"clips-{seed}", 40, seed) for seed in (2, 3))
+    with _stack(folder / "a", profile) as (first, http), _stack(folder / "b", profile) as (second, http_too):
+        child = _child()
+        machine = _burst(first, http, others, child)
+        _burst(second, http_too, clips, child)  # so that it has learned something as well
+        since, random = time.time(), Random(SEED)
+        rate = LOAD * machine.cores / machine.each
+        with eta.watching(_database(second)) as watch:
+            for turn in range(TURNS):
+                _send(first, (http, others), _part(OTHERS, turn), (rate, random))
+                _send(second, (http_too, clips), _part(UPLOADS, turn), (rate, random))
+        lost = time.time() - since
+        real = {f"others{what}": values for what, values in _took(first, since).items()} | _took(second, since)
+        seen = Seen(
+            replace(machine, bell=_bell(first, since)),
+            list(_recorded(first, lost)),
+            list(_recorded(second, lost)),
+            real,
+        )
+        return seen, list(eta.told(watch.sayings, _ready(second)))
+
+
+def _part(count: int, turn: int) -> range:
+    return range(count * turn // TURNS, count * (turn + 1) // TURNS)
+
+
+def _burst(stack: Stack, http: httpx.Client, clips: Sequence[Path], child: float) -> Machine:
+    _upload(http, clips[0], 999)
+    _settle(stack)  # children have done everything once
+    before, busy = _engine(stack), time.time()
+    for number in range(CLIPS):
+        _upload(http, clips[number % len(clips)], 500 + number)
+    _settle(stack)
+    engine, spans = _engine(stack) - before, _spans(stack, busy)
     own = sum(cpu for _, _, cpu in spans)
     cores = _most(spans) + engine / (time.time() - busy)
-    return heading, Machine(cores, engine / len(spans), bell, (own + engine) / len(clips))
+    return Machine(cores, engine / len(spans), 0.005, child, (own + engine) / CLIPS)
+
+
+def _send(
+    stack: Stack, sender: tuple[httpx.Client, Sequence[Path]], numbers: range, pace: tuple[float, Random]
+) -> None:
+    """At random moments; until all is done."""
+    (http, clips), (rate, random) = sender, pace
+    with ThreadPoolExecutor(8) as pool:
+        sent = []
+        for number in numbers:
+            time.sleep(random.expovariate(rate))
+            sent.append(pool.submit(_upload, http, clips[number % len(clips)], number))
+        for one in sent:
+            one.result()
+    _settle(stack)
+
+
+def _child() -> float:
+    """CPU seconds until a child could work; the median of a few that then find nothing to do."""
+    command, found = [sys.executable, "-m", "rushes.workers.child", str(os.getpid()), "0"], []
+    for _ in range(5):
+        before = os.times()
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+        after = os.times()
+        found.append(after.children_user + after.children_system - before.children_user - before.children_system)
+    return statistics.median(found)
 
 
 def _most(spans: Sequence[tuple[float, float, float]]) -> float:
@@ -172,26 +296,18 @@ def _most(spans: Sequence[tuple[float, float, float]]) -> float:
     return statistics.quantiles(bins, n=10)[7]
 
 
-def _real(folder: Path, profile: Path, rate: float) -> tuple[dict[str, list[float]], list[str]]:
-    """Seconds to playable and ready, and the uploads as a trace."""
-    clips, random = _clips(folder / "others", 50, seed=8), Random(9)
-    with _stack(folder / "real", profile) as (stack, http), ThreadPoolExecutor(8) as pool:
-        _upload(http, clips[0], 999)
-        _settle(stack)
-        since = time.time()
-        sent = []
-        for number in range(UPLOADS):
-            time.sleep(random.expovariate(rate))
-            sent.append(pool.submit(_upload, http, clips[number % len(clips)], number))
-        for one in sent:
-            one.result()
-        _settle(stack)
-        docs = [json.loads(doc) for (doc,) in _rows(stack, "SELECT doc FROM assets WHERE created_at >= ?", since)]
-        lines = list(_recorded(stack, time.time() - since))[1:]
+def _took(stack: Stack, since: float) -> dict[str, list[float]]:
+    """Seconds from the last byte to playable and ready."""
+    docs = [json.loads(doc) for (doc,) in _rows(stack, "SELECT doc FROM assets WHERE created_at >= ?", since)]
     return {
         what: [doc[f"{what}_at"] - doc["uploaded_at"] for doc in docs if doc[f"{what}_at"]]
         for what in ("playable", "ready")
-    }, lines
+    }
+
+
+def _ready(stack: Stack) -> dict[str, float]:
+    docs = ((asset, json.loads(doc)["ready_at"]) for asset, doc in _rows(stack, "SELECT id, doc FROM assets"))
+    return {asset: at for asset, at in docs if at}
 
 
 class _stack:
@@ -215,7 +331,7 @@ def _settle(stack: Stack) -> None:
 
 def _recorded(stack: Stack, seconds: float) -> Iterator[str]:
     """As `rushes simulate record` writes it."""
-    database = open_database(f"sqlite:///{next(stack.data.glob('*.db'))}")
+    database = open_database(f"sqlite:///{_database(stack)}")
     with closing(database):
         yield from [json.dumps(line) for line in trace.lines(Store(database), seconds)]
 
@@ -230,7 +346,7 @@ def _spans(stack: Stack, since: float) -> list[tuple[float, float, float]]:
 
 
 def _rows(stack: Stack, query: str, *values: object) -> list[tuple]:
-    with closing(sqlite3.connect(f"file:{next(stack.data.glob('*.db'))}?mode=ro", uri=True, timeout=30)) as database:
+    with closing(sqlite3.connect(f"file:{_database(stack)}?mode=ro", uri=True, timeout=30)) as database:
         return database.execute(query, values).fetchall()
 
 
@@ -241,11 +357,15 @@ def _engine(stack: Stack) -> float:
     return sum(used.user + used.system for used in (one.cpu_times() for one in (top, *top.children())))
 
 
+def _database(stack: Stack) -> Path:
+    return next(stack.data.glob("*.db"))
+
+
 def again(path: str) -> None:
     """From what was kept (`KEEP`)."""
-    kept = json.loads(Path(path).read_text())
+    kept: dict[str, Any] = json.loads(Path(path).read_text())
     with tempfile.TemporaryDirectory() as name:
-        compare(_profile(Path(name)), kept["heading"], Machine(**kept["machine"]), (kept["real"], kept["lines"]))
+        compare(_profile(Path(name)), Seen(**kept | {"machine": Machine(**kept["machine"])}))
 
 
 if __name__ == "__main__":

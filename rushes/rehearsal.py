@@ -17,8 +17,11 @@ from pydantic import Field, ValidationError
 
 from rushes.engine import graph
 from rushes.engine.cost import Learned
+from rushes.engine.fair import Share
 from rushes.engine.simulate.arrivals import SWING, Arrival, Mix, drawn
+from rushes.engine.simulate.fitting import Walls, fitted
 from rushes.engine.simulate.fleet import LIGHT, Group, Rules
+from rushes.engine.simulate.run import Run
 from rushes.engine.simulate.shape import TRACE, Costs, Pace, Shape, shape
 from rushes.engine.simulate.videos import VIDEOS, facts_of
 from rushes.errors import Refused
@@ -56,6 +59,7 @@ class Heading(Noun):
     trace: int
     learned: dict[str, Learned] = Field(default_factory=dict)
     paces: dict[str, Pace] = Field(default_factory=dict)
+    together: float = Field(default=0.0, ge=0.0, le=1.0)
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,37 @@ def fitting(crowd: Crowd) -> list[Group]:
 
 def read_trace(lines: Iterable[str], terms: Terms) -> tuple[list[Arrival], Costs]:
     """Uploads in the order of their times, which begin at 0. Raises Refused with the line that is wrong."""
+    heading, found = _read(lines)
+    costs = Costs(heading.learned, heading.paces)
+    return _arrivals(found, Terms(terms.profile, terms.policy, costs)), costs
+
+
+def read_fitted(
+    lines: Iterable[str], terms: Terms, groups: Sequence[Group], rules: Rules
+) -> tuple[list[Arrival], Costs]:
+    """The same, with what steps take when nothing runs beside them found out by playing the trace again on the workers it was
+    recorded on (`engine.simulate.fitting`)."""
+    heading, found = _read(lines)
+    if not any(pace.seen for pace in heading.paces.values()):
+        raise Refused("trace_invalid", "The trace does not say how long its steps took: record it anew.")
+
+    def replay(costs: Costs) -> Walls:
+        walls, run = Walls(), Run(groups, rules, lambda _: Share(), seed=1)
+        run.watch = lambda number, task, wall: walls.add(number, task.classes, wall / task.planned)
+        run.play(_arrivals(found, Terms(terms.profile, terms.policy, costs)))
+        return walls
+
+    costs = fitted(Costs(heading.learned, heading.paces, heading.together), replay)
+    return _arrivals(found, Terms(terms.profile, terms.policy, costs)), costs
+
+
+def arrivals_of(lines: Iterable[str], terms: Terms) -> list[Arrival]:
+    """The uploads of a trace, by other costs than its own."""
+    return _arrivals(_read(lines)[1], terms)
+
+
+def _read(lines: Iterable[str]) -> tuple[Heading, list[Line]]:
+    """Lines by their times. Raises Refused."""
     read = [_parsed(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if not read or read[0].get("trace") != TRACE:
         raise Refused("trace_invalid", f'The first line of a trace is {{"trace": {TRACE}, ...}}.')
@@ -150,12 +185,12 @@ def read_trace(lines: Iterable[str], terms: Terms) -> tuple[list[Arrival], Costs
     found = sorted((_valid(Line, values, number) for number, values in enumerate(read[1:], 2)), key=lambda one: one.at)
     if not found:
         raise Refused("trace_invalid", "There is no upload in the trace.")
-    costs = Costs(heading.learned, heading.paces)
+    return heading, found
+
+
+def _arrivals(found: Sequence[Line], terms: Terms) -> list[Arrival]:
     known: dict[str, Shape] = {}
-    return [
-        Arrival(one.at - found[0].at, one.tenant, _known_shape(one, Terms(terms.profile, terms.policy, costs), known))
-        for one in found
-    ], costs
+    return [Arrival(one.at - found[0].at, one.tenant, _known_shape(one, terms, known)) for one in found]
 
 
 def _known_shape(line: Line, terms: Terms, known: dict[str, Shape]) -> Shape:

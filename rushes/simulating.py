@@ -20,7 +20,7 @@ from rushes.engine.simulate.report import Report, Times
 from rushes.engine.simulate.run import Run
 from rushes.errors import Refused
 from rushes.quotas import load_quotas
-from rushes.rehearsal import Crowd, Terms, fitting, read_trace, typical
+from rushes.rehearsal import Crowd, Terms, fitting, read_fitted, read_trace, typical
 from rushes.settings import Settings, load_policy, load_profile, load_settings
 
 app = typer.Typer(
@@ -45,6 +45,9 @@ def simulate(  # noqa: PLR0913 - each is an option of the command
     context: typer.Context,
     trace: Annotated[
         Path | None, typer.Option(help="Uploads that were recorded (`rushes simulate record`), instead of drawn ones.")
+    ] = None,
+    recorded_on: Annotated[
+        list[str] | None, typer.Option(help="all=3x8: workers that the trace was recorded on. Once for each group.")
     ] = None,
     rate: Annotated[str, typer.Option(help="Uploads that are drawn: 1000000/d, 40000/h, 10/s.")] = "1000/h",
     hours: Annotated[float, typer.Option(min=0.01, help="For how long they come.")] = 24.0,
@@ -75,10 +78,12 @@ def simulate(  # noqa: PLR0913 - each is an option of the command
     """Try a fleet that is not there: how long uploads take until they are playable and ready, and what it costs."""
     if context.invoked_subcommand:
         return
+    if recorded_on and not trace:
+        raise typer.BadParameter("--recorded-on goes with --trace: drawn uploads were recorded nowhere.")
     settings = load_settings(os.environ, profile=profile)
     terms = Terms(load_profile(settings.profile), load_policy(settings.policy))
     if trace:
-        source, crowd = _recorded(trace, terms)
+        source, crowd = _recorded(trace, terms, _groups(recorded_on or ()), _rules(settings))
     else:
         crowd = Crowd(parse_rate(rate), hours * 3600, tenants, typical(terms, bulk))
         source = crowd.arrivals
@@ -111,9 +116,16 @@ def _rules(settings: Settings) -> Rules:
     )  # fmt: skip
 
 
-def _cases(rules: Rules, crowd: Crowd, workers: Sequence[str], what_if: Sequence[str]) -> list[Case]:
+def _groups(texts: Sequence[str]) -> list[Group]:
     try:
-        groups = [parse_group(text) for text in workers]
+        return [parse_group(text) for text in texts]
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _cases(rules: Rules, crowd: Crowd, workers: Sequence[str], what_if: Sequence[str]) -> list[Case]:
+    groups = _groups(workers)
+    try:
         base = Case("as given" if groups else "as fits", tuple(groups or fitting(crowd)), rules)
         cases = [base, *(changed(base, text) for text in what_if)]
     except ValueError as error:
@@ -134,9 +146,12 @@ def parse_rate(text: str) -> float:
     return float(found[1]) / PER[found[2]]
 
 
-def _recorded(path: Path, terms: Terms) -> tuple[Callable[[int], Iterator[Arrival]], Crowd]:
+def _recorded(
+    path: Path, terms: Terms, groups: Sequence[Group], rules: Rules
+) -> tuple[Callable[[int], Iterator[Arrival]], Crowd]:
     try:
-        arrivals, _ = read_trace(path.read_text(encoding="utf-8").splitlines(), terms)
+        lines = path.read_text(encoding="utf-8").splitlines()
+        arrivals, _ = read_fitted(lines, terms, groups, rules) if groups else read_trace(lines, terms)
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{path} cannot be read: {error}.") from error
     except Refused as error:

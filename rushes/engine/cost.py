@@ -24,6 +24,8 @@ WIDEST = 50.0
 """A factor beyond this, or below its inverse, is no lesson but an accident."""
 LEAST = 0.05
 """CPU seconds: no step takes less (`engine.specs`)."""
+SOON = 0.001
+"""Seconds: no step takes less time."""
 
 
 class Learned(Noun):
@@ -35,7 +37,7 @@ class Learned(Noun):
     spread: float = 0.0
     """Mean absolute deviation of the factor."""
     parallel: float = 0.0
-    """CPU seconds by wall seconds. 0: unknown."""
+    """CPU seconds by wall seconds: their harmonic mean, so that it gives the mean of wall times. 0: unknown."""
 
 
 class Estimate(Noun):
@@ -91,7 +93,8 @@ def estimate(
     found = known(classes_of(kind, params, planned), learned)
     cpu = max(LEAST, planned * found.factor)
     spread = planned * found.spread if found.n else cpu
-    return Estimate(cpu=cpu, wall=cpu / (found.parallel or 1.0), spread=spread, n=found.n)
+    wall = planned * found.factor if found.n else cpu  # the least is charged, not waited for
+    return Estimate(cpu=cpu, wall=max(SOON, wall / (found.parallel or 1.0)), spread=spread, n=found.n)
 
 
 def weighed(specs: Iterable[StepSpec], learned: Mapping[str, Learned]) -> list[StepSpec]:
@@ -108,7 +111,7 @@ def _weighed(spec: StepSpec, found: Estimate) -> StepSpec:
 def lessons(seen: Seen) -> dict[str, Learned]:
     """What one attempt says of each of its classes."""
     ratio = min(WIDEST, max(1 / WIDEST, seen.cpu / max(LEAST, seen.planned)))
-    parallel = seen.cpu / seen.wall if seen.wall > 0 else 0.0
+    parallel = max(1 / WIDEST, seen.cpu / seen.wall) if seen.wall > 0 and seen.cpu > 0 else 0.0
     one = Learned(n=1, factor=ratio, parallel=parallel)
     return dict.fromkeys(classes_of(seen.kind, seen.params, seen.planned), one)
 
@@ -117,10 +120,15 @@ def after(learned: Learned, lesson: Learned) -> Learned:
     """A class after one attempt more: an average of the first few, then an exponential one."""
     share = 1 / min(learned.n + 1, MEMORY)
     wrong = abs(lesson.factor - learned.factor) if learned.n else 0.0
-    parallel = learned.parallel + share * (lesson.parallel - learned.parallel) if learned.parallel else lesson.parallel
+    parallel = _mean(learned.parallel, lesson.parallel, share) if learned.parallel else lesson.parallel
     return Learned(
         n=learned.n + 1,
         factor=learned.factor + share * (lesson.factor - learned.factor),
         spread=learned.spread + share * (wrong - learned.spread),
         parallel=parallel if lesson.parallel else learned.parallel,
     )
+
+
+def _mean(known: float, new: float, share: float) -> float:
+    """Harmonic; one half of the attempts at a tenth of a core and the other at a whole one make a fifth, not a half."""
+    return 1 / ((1 - share) / known + share / new) if new else known

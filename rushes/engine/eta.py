@@ -22,6 +22,13 @@ DEVIATION = 1.25
 QUEUE_DOUBT = 0.5
 """Share of the wait for a turn by which it may be wrong: others come and go."""
 
+MOST_GUESSED = 0.2
+"""Share of the way that may be new without making all of it unsure: a pointer that is written takes no time worth knowing."""
+BEAT = 5.0
+"""Seconds that what a step said of its progress may be old (`Settings.heartbeat_seconds`)."""
+AT_LEAST = 0.25
+"""Share of a step that is taken to be left as long as it has not ended, whatever the clock says."""
+
 
 class Eta(Noun):
     seconds: float
@@ -47,6 +54,19 @@ class Task:
     """Seconds before which it may not begin."""
     turn_in: float = 0.0
     """Seconds until its turn comes, once it is ready."""
+    crowded: float = 0.0
+    """Share of its time by which that may be wrong though its CPU seconds are right: what runs beside it is never the same."""
+
+
+def left(progress: float, elapsed: float, wall: float) -> float:
+    """Share of a running step that is still to do: what the clock says, no more than what the step has said of itself and no less
+    than what it may have done since. A short one ends before it has said anything. Of one that takes longer than it should, the
+    clock knows nothing."""
+    if elapsed >= wall:
+        return 1 - progress if progress else AT_LEAST
+    since = min(BEAT, elapsed) / wall
+    clock = max(AT_LEAST, 1 - elapsed / wall)
+    return min(max(clock, 1 - progress - since), 1 - progress)
 
 
 @dataclass(frozen=True)
@@ -56,11 +76,11 @@ class Way:
     seconds: float
     variance: float
     keys: tuple[str, ...]
-    fewest: int
-    """Attempts that the least known of its estimates was learned from."""
+    guessed: float = 0.0
+    """Seconds of it that nobody has seen work of before."""
 
 
-NOWHERE = Way(0.0, 0.0, (), 10**9)
+NOWHERE = Way(0.0, 0.0, ())
 
 
 def ways(tasks: Sequence[Task]) -> dict[str, Way]:
@@ -83,12 +103,13 @@ def _way(task: Task, known: Mapping[str, Task], found: dict[str, Way]) -> Way:
 
 def _on(before: Way, task: Task) -> Way:
     guess = task.estimate
-    wrong = DEVIATION * guess.spread * task.left * guess.wall / guess.cpu
+    seconds = guess.wall * task.left
+    wrong = DEVIATION * guess.spread * seconds / guess.cpu
     return Way(
-        seconds=max(before.seconds, task.begins_in) + task.turn_in + guess.wall * task.left,
-        variance=before.variance + wrong**2 + (QUEUE_DOUBT * task.turn_in) ** 2,
+        seconds=max(before.seconds, task.begins_in) + task.turn_in + seconds,
+        variance=before.variance + wrong**2 + (task.crowded * seconds) ** 2 + (QUEUE_DOUBT * task.turn_in) ** 2,
         keys=(*before.keys, task.key),
-        fewest=min(before.fewest, guess.n),
+        guessed=before.guessed + (seconds if guess.n < SEEN_ENOUGH else 0.0),
     )
 
 
@@ -101,15 +122,28 @@ def longest(tasks: Sequence[Task], wanted: Sequence[str]) -> Way:
 
 def eta(tasks: Sequence[Task], wanted: Sequence[str], cores: Mapping[str, float]) -> Eta:
     """`cores` by pool, as far as they work for this asset."""
-    way = longest(tasks, wanted)
-    seconds = max(way.seconds, *(_through(tasks, pool, number) for pool, number in cores.items()), 0.0)
+    way, needed = longest(tasks, wanted), _needed(tasks, wanted)
+    seconds = max(way.seconds, *(_through(needed, pool, number) for pool, number in cores.items()), 0.0)
     doubt = FOUR_FIFTHS * math.sqrt(way.variance)
     return Eta(
         seconds=round(seconds, 1),
         earliest=round(max(0.0, seconds - doubt), 1),
         latest=round(seconds + doubt, 1),
-        confidence=_confidence(seconds, doubt, way.fewest),
+        confidence=_confidence(seconds, doubt, way.guessed),
     )
+
+
+def _needed(tasks: Sequence[Task], wanted: Sequence[str]) -> list[Task]:
+    """Those without which the wanted do not end; all, if there is none of them."""
+    known = {task.key: task for task in tasks}
+    waiting = [key for key in wanted if key in known] or list(known)
+    found: dict[str, Task] = {}
+    while waiting:
+        key = waiting.pop()
+        if key in known and key not in found:
+            found[key] = known[key]
+            waiting += known[key].after
+    return list(found.values())
 
 
 def _through(tasks: Sequence[Task], pool: str, cores: float) -> float:
@@ -118,8 +152,8 @@ def _through(tasks: Sequence[Task], pool: str, cores: float) -> float:
     return work / cores if cores > 0 else 0.0
 
 
-def _confidence(seconds: float, doubt: float, fewest: int) -> Confidence:
+def _confidence(seconds: float, doubt: float, guessed: float) -> Confidence:
     share = doubt / seconds if seconds > 0 else 0.0
-    if fewest < SEEN_ENOUGH or share > 1.0:
+    if guessed > MOST_GUESSED * seconds or share > 1.0:
         return "low"
     return "high" if share <= 0.3 else "medium"

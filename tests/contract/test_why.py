@@ -118,6 +118,20 @@ def test_encodes_that_an_analysis_has_still_to_plan_are_reckoned_with(shop: Shop
     assert found.blocker.step == "analyze"
 
 
+def test_what_follows_the_build_does_not_make_it_ready_later(shop: Shop) -> None:
+    asset = planned(shop)
+    report(shop)
+    before = ask(shop, asset).eta
+    for key in ("verdict.ready", "storyboard"):
+        change(
+            shop, "UPDATE steps SET cost = 1000, factor = 1 WHERE asset = :asset AND key = :key", asset=asset, key=key
+        )
+    assert ask(shop, asset).eta == before
+    change(shop, "UPDATE steps SET cost = 1000, factor = 1 WHERE asset = :asset AND key = 'audio'", asset=asset)
+    after = ask(shop, asset).eta
+    assert before and after and after.seconds > 1000 > before.seconds
+
+
 def test_running_says_how_far_it_is(shop: Shop) -> None:
     asset = planned(shop)
     report(shop)
@@ -202,6 +216,24 @@ def test_a_tenant_at_its_cap(shop: Shop) -> None:
     report(shop)
     change(shop, "UPDATE queues SET filled = 1 WHERE pool = 'video'")
     assert ask(shop, asset).blocker.code == "tenant_cap"
+
+
+def test_a_cap_opens_when_one_of_its_own_steps_ends(shop: Shop) -> None:
+    asset = planned(shop)
+    report(shop, slots=8, cores=8.0)
+    shop.do("checksum", ChecksumResult(sha256="0" * 64))
+    before = ask(shop, asset).eta
+    other = shop.upload()
+    assert shop.take("checksum").job.asset == other.id
+    change(
+        shop,
+        "UPDATE steps SET pool = 'video', cost = 90, factor = 1, started_at = :now, lease_expires = :far"
+        " WHERE state = 'running'", now=shop.clock.now(), far=shop.clock.now() + 1e6,
+    )  # fmt: skip
+    change(shop, "UPDATE queues SET filled = 1 WHERE pool = 'video'")
+    after = ask(shop, asset).eta
+    assert before is not None and after is not None
+    assert after.seconds >= before.seconds + 40
 
 
 def test_before_the_probe_nobody_knows_how_long_it_takes(shop: Shop) -> None:

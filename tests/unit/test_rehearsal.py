@@ -51,6 +51,7 @@ def test_what_is_recorded_is_what_came_and_what_it_took(shop: Shop):
     assert {line["tenant"] for line in lines} == {"tenant-1"}  # nobody's name
     pace = heading["paces"]["checksum"]
     assert (pace["n"], pace["cpu"], pace["wall"]) == (4, pytest.approx(3.0), pytest.approx(4.0))  # planned: 0.5 CPU-s
+    assert heading["paces"]["checksum@enrich"]["seen"] == pytest.approx(4.0)  # the same work, by its urgency
     arrivals, costs = read_trace([json.dumps(line) for line in (heading, *lines)], TERMS)
     checksum = next(task for task in arrivals[0].shape.tasks if task.key == "checksum")
     assert (checksum.cpu, checksum.wall) == (pytest.approx(1.5), pytest.approx(2.0))
@@ -136,6 +137,20 @@ def test_a_trace_is_played(tmp_path: Path):
     assert json.loads(done.stdout)["cases"][0]["uploads"] == 1
 
 
+def test_a_trace_is_played_without_what_its_own_workers_added(shop: Shop, tmp_path: Path):
+    for _ in range(6):
+        shop.upload("acme")
+        shop.probe()
+        checksum = shop.take("checksum")
+        shop.clock.advance(2.0)
+        assert shop.pipeline.complete(checksum.job, ChecksumResult(sha256="0" * 64), 1.5)
+    path = tmp_path / "trace.jsonl"
+    path.write_text("\n".join(json.dumps(line) for line in trace.lines(Store(shop.database, shop.clock), 3600.0)))
+    done = run("--trace", str(path), "--recorded-on", "all=1x4", "--workers", "all=1x64", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["cases"][0]["unfinished"] == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -145,6 +160,8 @@ def test_a_trace_is_played(tmp_path: Path):
         (["--workers", "all=3", "--what-if", "loss=much"], "loss is a number"),
         (["--weight", "tenant-1"], "tenant-1=4"),
         (["--trace", "missing.jsonl"], "cannot be read"),
+        (["--trace", "missing.jsonl", "--recorded-on", "all"], "no group"),
+        (["--recorded-on", "all=1x4"], "--recorded-on goes with --trace"),
     ],
 )
 def test_what_cannot_be_tried_is_said_so(arguments: list[str], said: str):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
+from rushes.engine.classes import Class
 from rushes.engine.lanes import Lane, Look
 from rushes.engine.simulate.fleet import Group
 from rushes.engine.simulate.host import Host
@@ -23,6 +24,8 @@ class Life:
     left: int
     planned: list[float]
     """When its phases were planned."""
+    mood: float
+    """How slow all of its steps are, in standard deviations."""
     lanes: tuple[Lane, ...]
 
 
@@ -35,29 +38,35 @@ class Desk:
     express: int
     idle: deque[Host] = field(default_factory=deque)
     """A worker, once for each free slot."""
-    served: dict[Host, Counter[str]] = field(default_factory=dict)
-    """Steps that run there by tenant, where some slots are express."""
+    served: dict[Host, Counter[tuple[str, bool]]] = field(default_factory=dict)
+    """Steps that run there by tenant, and whether they are urgent; where some slots are express."""
 
     def look(self, host: Host) -> Look:
-        """What a free slot of this worker looks for: the last ones only for tenants with next to nothing in the others."""
+        """What a free slot of this worker looks for (`workers.slots.terms`): the last ones only for urgent steps of tenants with
+        next to no urgent ones in the others."""
         served = self.served.get(host)
         if not served or self.slots - served.total() > self.express:
             return Look(self.pools)
-        return Look(self.pools, frozenset(tenant for tenant, count in served.items() if count >= self.express))
+        many = frozenset(tenant for (tenant, urgent), count in served.items() if urgent and count >= self.express)
+        return Look(self.pools, many, least=int(Class.FAST))
 
-    def begin(self, host: Host, tenant: str) -> None:
+    def begin(self, host: Host, lane: Lane) -> None:
         if self.express:
-            self.served.setdefault(host, Counter())[tenant] += 1
+            self.served.setdefault(host, Counter())[_sort(lane)] += 1
 
-    def end(self, host: Host, tenant: str) -> None:
+    def end(self, host: Host, lane: Lane) -> None:
         if not self.express:
             return
-        served = self.served[host]
-        served[tenant] -= 1
-        if not served[tenant]:
-            del served[tenant]
+        served, sort = self.served[host], _sort(lane)
+        served[sort] -= 1
+        if not served[sort]:
+            del served[sort]
         if not served:
             del self.served[host]
+
+
+def _sort(lane: Lane) -> tuple[str, bool]:
+    return lane.key.tenant, lane.key.level == Class.FAST
 
 
 class Crew:

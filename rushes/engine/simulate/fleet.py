@@ -34,13 +34,17 @@ class Group:
         return "all" if len(self.pools) == len(Pool) else "+".join(self.pools)
 
     @property
+    def heavy(self) -> int:
+        """Slots of its heavy steps."""
+        return self.slots or max(1, int(self.cores))
+
+    @property
     def shares(self) -> list[tuple[tuple[str, ...], int, int]]:
         """Pools, slots and express slots of each of a worker's dispatchers."""
         light = tuple(pool for pool in self.pools if pool in LIGHT)
         pulls = tuple(pool for pool in self.pools if pool == Pool.PULL.value)
         heavy = tuple(pool for pool in self.pools if pool not in LIGHT and pool != Pool.PULL.value)
-        slots = self.slots or max(1, int(self.cores))
-        shares = [(light, self.light, self.express), (pulls, self.pulls, 0), (heavy, slots, 0)]
+        shares = [(light, self.light, self.express), (pulls, self.pulls, 0), (heavy, self.heavy, 0)]
         return [share for share in shares if share[0]]
 
 
@@ -75,6 +79,8 @@ class Rules:
     """From ready to claimed by an idle worker."""
     engine: float = 0.005
     """CPU seconds that the worker and the database spend on a step, on the worker's machine."""
+    child: float = 0.2
+    """CPU seconds until a child has its imports done."""
     startup: float = 90.0
     """From the wish for a worker to its first claim."""
     loss: float = 0.0

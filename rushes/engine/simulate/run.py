@@ -5,6 +5,7 @@ Discrete events in a heap; the same seed gives the same run. Nothing here decide
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
@@ -13,11 +14,12 @@ from random import Random
 from typing import Any
 
 from rushes.engine.fair import Share
-from rushes.engine.lanes import Key, Lane, Lanes
+from rushes.engine.lanes import Key, Lane, Lanes, Look
 from rushes.engine.simulate.arrivals import Arrival
 from rushes.engine.simulate.crew import Crew, Desk, Life
 from rushes.engine.simulate.fleet import Group, Rules
 from rushes.engine.simulate.host import Host, Part
+from rushes.engine.simulate.household import BRISK, Household
 from rushes.engine.simulate.report import Log
 from rushes.engine.simulate.shape import Shape, Task
 from rushes.engine.simulate.turnover import Turnover
@@ -58,6 +60,9 @@ class Run:
         self.waiting: dict[str, float] = defaultdict(float)
         """CPU seconds of the steps that are ready, by pool."""
         self._expecting = True
+        self._births = count(-1, -1)
+        self.watch: Callable[[int, Task, float], None] | None = None
+        """Told of each step that has ended: its upload, and the seconds since its claim."""
 
     def after(self, seconds: float, act: Callable[..., None], *about: Any) -> None:  # noqa: ANN401 - whatever `act` takes
         heappush(self._events, (self.now + seconds, next(self._order), act, about))
@@ -93,7 +98,7 @@ class Run:
         shape, number = found.shape, next(self._numbers)
         life = Life(
             number, found.tenant, shape, self.now, list(shape.waits), len(shape.tasks), [self.now, 0.0, 0.0],
-            self._lanes_of(shape, found.tenant),
+            self.random.gauss(0.0, 1.0) if shape.together else 0.0, self._lanes_of(shape, found.tenant),
         )  # fmt: skip
         self._lives[number] = life
         self.log.arrived(number, found)
@@ -135,7 +140,7 @@ class Run:
 
     def hire(self, crew: Crew) -> Host:
         """A worker more, from now on."""
-        host = Host(crew.group.cores, self.now)
+        host = Host(crew.group.cores, self.now, Household(crew.group.heavy))
         crew.hosts[host] = None
         self.log.host_came(crew.group)
         for desk in crew.desks:
@@ -152,32 +157,36 @@ class Run:
     def _serve(self, crew: Crew, desk: Desk) -> None:
         """Its free slots look for work."""
         stuck: list[Host] = []
-        vain: set[frozenset[str]] = set()
+        vain: set[Look] = set()
         while desk.idle and not all(map(self.lanes.is_quiet, desk.pools)):
             host = desk.idle.popleft()
             if not host.open:
                 continue
             look = desk.look(host)
-            lane = None if look.without in vain else self.lanes.pick(look, self.now, self.random.random())
+            lane = None if look in vain else self.lanes.pick(look, self.now, self.random.random())
             if lane is not None:
                 self._start(crew, desk, host, lane)
                 continue
             stuck.append(host)
-            if not look.without:
+            if not look.without and not look.least:
                 break  # there is nothing for anybody
-            vain.add(look.without)
+            vain.add(look)
         desk.idle.extendleft(reversed(stuck))
 
     def _start(self, crew: Crew, desk: Desk, host: Host, lane: Lane) -> None:
         step = int(self.lanes.claim(lane, self.now, self._estimate))
-        task = self._task(step)
+        task, life = self._task(step), self._lives[step >> PLACES]
         self.waiting[task.pool] -= task.estimate
         self.log.claimed(task, self.now - self._ready_at.pop(step))
+        household = host.household
+        rank = household.hurry(life.tenant, life.number) if task.rank == BRISK else task.rank
+        cold = 0.0 if task.inline or household.children[rank].take() else self.rules.child
         scale = self._luck(task)
-        cpu, wall = task.cpu * scale, self.rules.bell + task.wall * scale
-        host.start(Part(step, cpu + self.rules.engine, wall, task.brisk, cpu), self.now)
+        cpu = task.cpu * scale
+        wall = max(self._wall(task, life, scale), cpu / host.cores) + self.rules.bell + cold
+        host.start(Part(step, cpu + self.rules.engine + cold, wall, rank, cpu), self.now)
         self._homes[step] = (crew, desk, host)
-        desk.begin(host, lane.key.tenant)
+        desk.begin(host, lane)
         self._watch(host)
 
     def _task(self, step: int) -> Task:
@@ -189,6 +198,14 @@ class Run:
     def _luck(self, task: Task) -> float:
         """What this one takes by what its kind takes; the mean of all is 1."""
         return self.random.gammavariate(task.spread**-2, task.spread**2) if task.spread > 0.01 else 1.0
+
+    def _wall(self, task: Task, life: Life, scale: float) -> float:
+        """Seconds that this one takes alone."""
+        if not task.wobble:
+            return task.wall * scale
+        shared = life.shape.together
+        chance = math.sqrt(shared) * life.mood + math.sqrt(1 - shared) * self.random.gauss(0.0, 1.0)
+        return task.wall * math.exp(task.wobble * chance)
 
     def _watch(self, host: Host) -> None:
         """See to it that we are there when the next of its steps ends."""
@@ -206,7 +223,10 @@ class Run:
             return
         host.scheduled = -1.0
         for part in host.ended(self.now):
-            self._finish(host, part)
+            if part.step < 0:
+                host.household.children[part.rank].warmed()
+            else:
+                self._finish(host, part)
         self._watch(host)
 
     def _finish(self, host: Host, part: Part) -> None:
@@ -215,18 +235,31 @@ class Run:
         task = life.shape.tasks[place]
         self.lanes.end(life.lanes[place], task.estimate, part.actual)
         self.log.ended(crew.group, task, part.actual)
-        desk.end(host, life.tenant)
+        desk.end(host, life.lanes[place])
+        self._free(host, task, part, life)
         woken = self._done(life, place)
         desk.idle.append(host)
         self._ring({*woken, task.pool})
         self._serve(crew, desk)
+
+    def _free(self, host: Host, task: Task, part: Part, life: Life) -> None:
+        """Its child is there for others, and those that are missing begin."""
+        if self.watch:
+            self.watch(life.number, task, self.now - part.began - self.rules.bell)
+        if task.rank == BRISK:
+            host.household.rest(life.tenant, life.number)
+        if task.inline:
+            return
+        for _ in range(host.household.children[part.rank].put_back()):
+            child = max(self.rules.child, 1e-3)
+            host.start(Part(next(self._births), child, child, part.rank, 0.0), self.now)
 
     # -- losses --------------------------------------------------------------------------------------------------------
 
     def give_back(self, host: Host, step: int, delay: float) -> None:
         """A step loses its worker; it is ready again after `delay`, and what went into it is lost."""
         crew, desk, _ = self._homes.pop(step)
-        desk.end(host, self._lives[step >> PLACES].tenant)
+        desk.end(host, self._lives[step >> PLACES].lanes[step & (1 << PLACES) - 1])
         spent = host.drop(step, self.now)
         self.log.wasted(crew.group, spent)
         self.after(delay, self._again, step, spent)

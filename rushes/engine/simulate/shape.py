@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from rushes.engine.classes import class_of, deadline_of
+from rushes.engine.classes import Class, class_of, deadline_of
 from rushes.engine.cost import Learned, classes_of, estimate
+from rushes.engine.kinds import KINDS
+from rushes.engine.simulate.household import BRISK, BULK, PATIENT
 from rushes.engine.specs import NORMAL
 from rushes.model import StepSpec
 from rushes.noun import Noun
@@ -29,7 +32,12 @@ class Pace(Noun):
     spread: float
     """Standard deviation of it."""
     wall: float
-    """On a machine that has nothing else to do."""
+    """On a machine that has nothing else to do: its median."""
+    wobble: float = 0.0
+    """Standard deviation of the logarithm of it. 0: the wall follows the CPU seconds."""
+    seen: float = 0.0
+    """The wall as it was, whatever ran beside it: its geometric mean. 0: an older trace, which does not say."""
+    seen_wobble: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,9 @@ class Costs:
 
     learned: Mapping[str, Learned]
     paces: Mapping[str, Pace]
+    together: float = 0.0
+    """How far the walls of one asset's steps go together, 0 to 1: a video that is hard is so in all of its steps, and a moment at
+    which the machine was slow concerns several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +68,19 @@ class Task:
     spread: float
     """Standard deviation of the CPU, as a share of it."""
     wall: float
-    brisk: bool
-    """Goes before others on a busy machine."""
+    wobble: float
+    rank: int
+    """Before which others it goes on a busy machine (`household`); an urgent one's is known when it begins."""
+    inline: bool
+    """Needs no child."""
     then: tuple[int, ...]
     """Places of those that wait for it."""
     triggers: int
     """The phase that its end plans; 0: none."""
+    classes: tuple[str, ...]
+    """Keys of paces, the one that tells most first."""
+    planned: float
+    """CPU seconds by the graph alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +94,8 @@ class Shape:
     playable: int
     ready: int
     """Places of the steps; -1: there is none."""
+    together: float = 0.0
+    """`Costs.together`"""
 
     @property
     def first(self) -> list[int]:
@@ -104,7 +124,7 @@ def shape(name: str, phases: Sequence[Sequence[StepSpec]], costs: Costs, priorit
         for phase, spec in steps.values()
     )
     waits = tuple(len(keys) for keys in before)
-    return Shape(name, tasks, waits, places.get(PLAYABLE, -1), places.get(READY, -1))
+    return Shape(name, tasks, waits, places.get(PLAYABLE, -1), places.get(READY, -1), costs.together)
 
 
 def _before(phase: int, spec: StepSpec, steps: Mapping[str, tuple[int, StepSpec]]) -> set[str]:
@@ -117,17 +137,27 @@ def _before(phase: int, spec: StepSpec, steps: Mapping[str, tuple[int, StepSpec]
 def _task(spec: StepSpec, phase: int, costs: Costs, priority: int, then: tuple[int, ...]) -> Task:
     urgency = spec.priority + priority
     guess = estimate(spec.kind, spec.params, costs.learned, spec.cost)
-    pace = _pace(spec, costs.paces)
+    keys = paces_of(spec.kind, spec.params, spec.cost, urgency)
+    pace = next((costs.paces[key] for key in keys if key in costs.paces and costs.paces[key].n >= SEEN_ENOUGH), None)
     cpu, wall = (spec.cost * pace.cpu, spec.cost * pace.wall) if pace else (guess.cpu, guess.wall)
     spread = pace.spread / pace.cpu if pace and pace.cpu else (guess.spread / guess.cpu if guess.n else 0.0)
     return Task(
         key=spec.key, kind=spec.kind.value, pool=spec.pool.value, level=int(class_of(urgency)),
         within=deadline_of(urgency, 0.0), phase=phase, estimate=guess.cpu, cpu=cpu, spread=spread,
-        wall=max(wall, 0.001), brisk=urgency > NORMAL, then=then,
-        triggers=TRIGGERS.index(spec.key) if spec.kind in (StepKind.PROBE, StepKind.ANALYZE) else 0,
+        wall=max(wall, 0.001), wobble=pace.wobble if pace else 0.0, rank=_rank(urgency), inline=KINDS[spec.kind].inline,
+        then=then, triggers=TRIGGERS.index(spec.key) if spec.kind in (StepKind.PROBE, StepKind.ANALYZE) else 0,
+        classes=keys, planned=spec.cost,
     )  # fmt: skip
 
 
-def _pace(spec: StepSpec, paces: Mapping[str, Pace]) -> Pace | None:
-    found = (paces[key] for key in classes_of(spec.kind, spec.params, spec.cost) if key in paces)
-    return next((pace for pace in found if pace.n >= SEEN_ENOUGH), None)
+def _rank(urgency: int) -> int:
+    """As `workers.attempting` chooses a step's children."""
+    if urgency > NORMAL:
+        return BRISK
+    return BULK if class_of(urgency) is Class.BULK else PATIENT
+
+
+def paces_of(kind: StepKind, params: Mapping[str, Any], planned: float, urgency: int) -> tuple[str, ...]:
+    """Classes of work with their urgency first, as `package/c1@fast`: the same work takes longer where it gives way."""
+    wide = classes_of(kind, params, planned)
+    return (*(f"{key}@{class_of(urgency).name.lower()}" for key in wide), *wide)

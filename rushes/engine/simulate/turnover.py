@@ -45,7 +45,7 @@ class Turnover:
         self._run.after(min(self._rules.notice, self._rules.drain), self._lose, crew, host)
 
     def _lose(self, crew: Crew, host: Host) -> None:
-        for step in list(host.parts):
+        for step in [step for step in host.parts if step >= 0]:
             self._run.give_back(host, step, 0.0 if self._rules.notice else self._lease_left())
         self._run.dismiss(crew, host)
 
@@ -71,7 +71,7 @@ class Turnover:
     def _wanted(self, crew: Crew) -> int:
         """By the CPU seconds that are ready and those that run, as the scaler of `docker/kubernetes` reckons."""
         ready = sum(self._run.waiting[pool] for pool in crew.group.pools)
-        left = sum(part.cpu for host in crew.hosts for part in host.parts.values()) / 2
+        left = sum(part.cpu for host in crew.hosts for part in host.parts.values() if part.step >= 0) / 2
         wanted = math.ceil((ready + left) / (crew.group.cores * self._rules.scale_to) - 1e-9)
         return min(crew.group.count, max(crew.group.least or 0, wanted))
 

@@ -36,7 +36,11 @@ def step(pool: dict[str, Any] | None = None, **changes: Any) -> StepStand:
         (step(filled=True), "tenant_cap", "as many steps running"),
         (step({"busy": 3}), "starting", "a slot is free"),
         (step({"urgent_cpu": 120.0}), "more_urgent", "120 CPU seconds of more urgent work"),
+        (step({"urgent_cpu": 0.3}), "more_urgent", ": 1 CPU seconds of more urgent work"),
         (step({"tenants": 3}, ahead=7), "turn", "7 steps of its own go before it, and other tenants"),
+        (step(ahead=1), "turn", "1 steps of its own go before it."),
+        (step({"tenants": 3}), "turn", "all 4 slots are busy, and other tenants take turns with it."),
+        (step(), "turn", "all 4 slots are busy."),
     ],
 )
 def test_the_first_thing_that_is_true_of_it(stand: StepStand, code: str, words: str) -> None:

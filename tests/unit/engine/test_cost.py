@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from rushes.engine.cost import SEEN_ENOUGH, Learned, Seen, after, classes_of, estimate, known, lessons, weighed
+from rushes.engine.cost import LEAST, SEEN_ENOUGH, Learned, Seen, after, classes_of, estimate, known, lessons, weighed
 from rushes.engine.specs import step
 from rushes.states import StepKind
 
@@ -80,3 +80,18 @@ def test_planned_steps_carry_what_was_learned_and_by_how_much() -> None:
     (found,) = weighed([spec], taught(*[2.0] * 10))
     assert (found.cost, found.factor) == (pytest.approx(20.0), pytest.approx(2.0))
     assert weighed([spec], {}) == [spec]
+
+
+def test_steps_that_were_held_up_count_by_how_long_they_took():
+    """CPU seconds of one each: one in a second, one in nine."""
+    found = Learned()
+    for wall in (1.0, 9.0):
+        (lesson, *_) = lessons(Seen(StepKind.AUDIO, {}, 1.0, 1.0, wall)).values()
+        found = after(found, lesson)
+    assert 1.0 / found.parallel == pytest.approx(5.0)
+
+
+def test_what_is_charged_at_the_least_is_not_waited_for_so_long():
+    learned = {"package": Learned(n=9, factor=0.05, spread=0.01, parallel=0.5)}
+    found = estimate(StepKind.PACKAGE, {}, learned, 0.2)
+    assert (found.cpu, found.wall) == (LEAST, pytest.approx(0.02))

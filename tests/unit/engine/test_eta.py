@@ -7,7 +7,7 @@ import random
 import pytest
 
 from rushes.engine.cost import Estimate
-from rushes.engine.eta import Task, eta, longest, ways
+from rushes.engine.eta import Task, eta, left, longest, ways
 
 
 def task(key: str, *after: str, cpu: float = 10.0, spread: float = 0.0, n: int = 50, **more: float) -> Task:
@@ -55,3 +55,38 @@ def test_four_of_five_come_in_between() -> None:
     ends = [sum(chance.gauss(100.0, 8.0 * 1.2533) for _ in tasks) for _ in range(2000)]
     inside = sum(found.earliest <= end <= found.latest for end in ends) / len(ends)
     assert 0.76 < inside < 0.84
+
+
+def test_what_is_not_wanted_takes_no_time_of_a_pool() -> None:
+    tasks = [task("encode"), task("package", "encode", cpu=1), *(task(f"extra.{number}") for number in range(9))]
+    assert eta(tasks, ["package"], {"video": 1.0}).seconds == 11.0
+    assert eta(tasks, [], {"video": 1.0}).seconds == 101.0
+
+
+def test_what_runs_beside_others_is_less_sure() -> None:
+    alone, crowded = (eta([task("a", spread=0.5, crowded=share)], [], {}) for share in (0.0, 0.5))
+    assert (alone.confidence, crowded.confidence) == ("high", "medium")
+    assert crowded.latest - crowded.earliest > alone.latest - alone.earliest
+
+
+def test_a_short_step_that_is_new_makes_nobody_unsure() -> None:
+    steps = [task("encode", spread=0.5), task("verdict", "encode", cpu=0.1, n=0)]
+    assert eta(steps, [], {}).confidence == "high"
+
+
+@pytest.mark.parametrize(
+    ("progress", "elapsed", "wall", "share"),
+    [
+        (0.0, 0.0, 10.0, 1.0),
+        (0.0, 1.0, 4.0, 0.75),  # too short to have said anything: by the clock
+        (0.0, 3.9, 4.0, 0.25),  # nearly done, it should be
+        (0.0, 9.0, 4.0, 0.25),  # longer than it should
+        (0.4, 9.0, 4.0, 0.6),  # and it says why
+        (0.3, 50.0, 100.0, 0.65),  # behind the clock, which it may have caught up with by a beat's length
+        (0.8, 50.0, 100.0, 0.2),  # ahead of it
+        (0.55, 0.0, 100.0, 0.45),  # nobody knows since when
+        (1.0, 3.0, 100.0, 0.0),
+    ],
+)
+def test_what_is_left_of_a_step_that_runs(progress: float, elapsed: float, wall: float, share: float) -> None:
+    assert left(progress, elapsed, wall) == pytest.approx(share)

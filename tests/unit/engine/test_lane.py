@@ -5,6 +5,7 @@ from fractions import Fraction
 import pytest
 
 from rushes.engine import graph
+from rushes.engine.classes import Class, class_of, deadline_of
 from rushes.engine.lane import LOOK_END
 from rushes.engine.specs import FAST, NORMAL
 from rushes.facts import AudioFacts, SourceFacts, VideoFacts
@@ -136,3 +137,20 @@ def test_the_rung_that_is_the_source_waits_for_those_whose_decoding_proves_it() 
     assert found["encode.reuse"].after == ("encode.0",)
     assert "encode.reuse" in found["package.ready"].after
     assert Ladder.model_validate(found["encode.reuse"].params["ladder"]).rungs == (made.top,)
+
+
+@pytest.mark.parametrize(
+    ("codec", "leading"), [("h264", ["remux"]), ("hevc", ["first.0", "audio"])], ids=["as it is", "encoded"]
+)
+def test_all_that_leads_to_a_playable_video_is_of_the_highest_class(codec: str, leading: list[str]) -> None:
+    """Of a lower one, a single step would wait behind all of the highest that a flood of others has ready."""
+    found = steps(facts(codec))
+    for key in (*leading, "package.first", "lint.first", "verdict.first", "publish.first"):
+        assert class_of(found[key].priority) is Class.FAST, key
+
+
+def test_the_probe_goes_before_the_copy_that_is_of_no_use_without_it_and_the_checksum_after_both() -> None:
+    probe, copy, checksum = graph.intake(plain=True)
+    assert deadline_of(probe.priority, 0.0) < deadline_of(copy.priority, 0.0)
+    assert class_of(probe.priority) is class_of(copy.priority) is Class.FAST
+    assert class_of(checksum.priority) < Class.FAST

@@ -10,6 +10,7 @@ from rushes.engine.retry import (
     FORGIVEN,
     LOST,
     POLICY,
+    STORE,
     GiveUp,
     Past,
     Retry,
@@ -25,8 +26,9 @@ BUSY, KILLED, GONE = (
     Past(Blame.POISON, "tool_killed"),
     Past(Blame.POISON, LOST),
 )
+BROKE = Past(Blame.TRANSIENT, "tool_failed")
 SHORT = Past(Blame.RESOURCE, "scratch_full")
-HISTORIES = st.lists(st.sampled_from([BUSY, KILLED, GONE, SHORT]), min_size=1, max_size=40)
+HISTORIES = st.lists(st.sampled_from([BUSY, BROKE, KILLED, GONE, SHORT]), min_size=1, max_size=40)
 
 
 def test_every_blame_has_its_terms() -> None:
@@ -43,8 +45,23 @@ def test_delays_double() -> None:
 
 
 def test_the_last_attempt_gives_up_with_its_own_code() -> None:
-    assert after_failure([BUSY] * 4, 4, 0.5) == GiveUp("storage_unavailable")
+    assert after_failure([BROKE] * 4, 4, 0.5) == GiveUp("tool_failed")
     assert after_failure([SHORT] * 3, 99, 0.5) == GiveUp("scratch_full")
+
+
+def test_a_store_that_is_half_away_has_minutes_to_come_back() -> None:
+    """One kind of request that gets 503 for ten seconds failed every video that was under way."""
+    told = [after_failure([BUSY] * count, 4, 0.0) for count in range(1, 20)]
+    waits = [one.delay for one in itertools.takewhile(lambda one: isinstance(one, Retry), told)]  # type: ignore[union-attr]
+    assert sum(waits) > 120
+    assert told[len(waits)] == GiveUp("storage_unavailable")
+    # and neither it nor what is the step's own uses up the attempts of the other
+    assert isinstance(after_failure([*[BROKE] * 3, *[BUSY] * 5], 4, 0.5), Retry)
+    assert after_failure([*[BUSY] * 5, *[BROKE] * 4], 4, 0.5) == GiveUp("tool_failed")
+    # where more attempts are set than that, they count
+    assert isinstance(after_failure([BUSY] * 19, 20, 0.5), Retry)
+    # and where one is, nothing is tried again
+    assert after_failure([BUSY], 1, 0.5) == GiveUp("storage_unavailable")
 
 
 @pytest.mark.parametrize(
@@ -103,7 +120,7 @@ def test_whatever_happens_a_step_ends(history: list[Past]) -> None:
     most = 4
     told = [after_failure(history[: count + 1], most, 0.5) for count in range(len(history))]
     before = list(itertools.takewhile(lambda one: isinstance(one, Retry), told))
-    assert len(before) <= (most - 1) + 2 + 3
+    assert len(before) <= (most - 1) + (STORE.attempts - 1) + 2 + 3
 
 
 def test_evidence_is_only_what_speaks_against_the_step() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from rushes.engine.simulate.host import Host, Part
+from rushes.engine.simulate.household import BRISK, PATIENT
 
 
-def part(step: int, wall: float, *, cpu: float | None = None, brisk: bool = True) -> Part:
-    return Part(step, wall if cpu is None else cpu, wall, brisk, wall if cpu is None else cpu)
+def part(step: int, wall: float, *, cpu: float | None = None, rank: int = BRISK) -> Part:
+    return Part(step, wall if cpu is None else cpu, wall, rank, wall if cpu is None else cpu)
 
 
 def ends(host: Host) -> dict[int, float]:
@@ -43,9 +44,9 @@ def test_one_that_waits_for_a_disk_leaves_the_core_to_others():
 def test_what_gives_way_gets_what_is_left_and_never_nothing():
     host = Host(1, 0.0)
     host.start(part(1, 10.0), 0.0)
-    host.start(part(2, 1.0, brisk=False), 0.0)
+    host.start(part(2, 1.0, rank=PATIENT), 0.0)
     found = ends(host)
-    assert found[2] == pytest.approx(11.0)  # an eleventh of the core, by the weights 10 and 1
+    assert found[2] == pytest.approx(1.107 / 0.107)  # a tenth of the core, by the weights 1 and 0.107
     assert found[1] == pytest.approx(11.0)
 
 
