@@ -13,11 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rushes.api.auth import OPERATOR_ONLY, AnyCaller, Caller, NotAllowed, Tenant
 from rushes.api.describing import TITLE, Key, Value, cleaned
-from rushes.api.models import AssetView, Page, TakenDown, View
+from rushes.api.models import AssetView, OperatorView, Page, TakenDown, View
 from rushes.api.negotiation import matches
 from rushes.api.problems import RESPONSES
 from rushes.api.records import complete, load, owned, render
 from rushes.api.services import Services, WithServices
+from rushes.api.views import operator_view
 from rushes.api.why import WhyView, why_view
 from rushes.engine.classes import Class
 from rushes.errors import Refused
@@ -129,17 +130,17 @@ async def delete(request: Request, services: WithServices, tenant: Tenant, asset
     return await _taken_down(request, services, tenant, asset, act)
 
 
-@router.post("/{asset}/retry", response_model=AssetView, summary="Try failed steps again")
+@router.post("/{asset}/retry", response_model=AssetView | OperatorView, summary="Try failed steps again")
 async def retry(
     request: Request, services: WithServices, caller: AnyCaller, asset: AssetId, wanted: RetryRequest | None = None
 ) -> Response:
     """With `from`, a step's key, that step and all that rest on it again, done or not: 404 `step_not_found`, 409 `under_way`,
-    `source_deleted`, `not_from_here`. 409 `nothing_to_retry`. An operator may do it for any tenant."""
+    `source_deleted`, `not_from_here`. 409 `nothing_to_retry`. An operator may do it for any tenant, and is shown its work alone."""
     act = partial(services.catalog.retry, from_step=wanted.step if wanted else "")
     return await _acted(request, services, caller, asset, act)
 
 
-@router.post("/{asset}/priority", response_model=AssetView, summary="Go before others, or after them")
+@router.post("/{asset}/priority", response_model=AssetView | OperatorView, summary="Go before others, or after them")
 async def prioritise(
     request: Request, services: WithServices, caller: AnyCaller, asset: AssetId, wanted: PriorityRequest
 ) -> Response:
@@ -234,11 +235,15 @@ async def _acted(
     *,
     status: int = 200,
 ) -> Response:
-    """`caller`: the tenant whose asset it has to be, or whoever may be an operator, who acts for all."""
+    """`caller`: the tenant whose asset it has to be, or whoever may be an operator, who acts for all and is shown the work alone
+    of what is another's."""
 
-    def do() -> AssetView:
-        act(_reached(services, caller, asset).id)
-        return render(request, load(services.catalog, asset))
+    def do() -> View:
+        reached = _reached(services, caller, asset)
+        act(reached.id)
+        if isinstance(caller, Caller) and caller.tenant != reached.tenant:
+            return operator_view(services.catalog.asset(reached.id), services.catalog.steps(reached.id))
+        return render(request, load(services.catalog, reached.id))
 
     return _fresh(request, await asyncio.to_thread(do), status)
 
@@ -266,7 +271,7 @@ async def _taken_down(
 
 def _fresh(request: Request, view: View, status: int = 200) -> Response:
     """JSON with a strong tag of its very bytes, or 304. Always to be asked for again: it changes while work goes on."""
-    body = view.model_dump_json().encode()
+    body = view.model_dump_json(by_alias=True).encode()
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
     if request.method == "GET" and matches(request.headers.get("if-none-match"), etag):

@@ -71,10 +71,11 @@ def tenant_of(request: Request) -> str:
     key = _bearer(request)
     tenant = keys.tenant(key) if key else None
     if tenant is None:
-        raise _unknown()
+        raise Unauthorized("unauthorized", TENANT_ONLY) if keys.is_operators(key) else _unknown()
     return tenant
 
 
+TENANT_ONLY = "This takes a key of the tenant whose assets they are. An operator's retries, prioritises and asks why."
 Tenant = Annotated[str, Depends(tenant_of)]
 
 

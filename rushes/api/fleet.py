@@ -115,19 +115,20 @@ async def backlog(services: WithServices, allowed: Annotated[None, Depends(opera
 async def drain(services: WithServices, caller: Operator, worker: WorkerId) -> WorkerView:
     """What runs may end within RUSHES_DRAIN_SECONDS; the rest is given back unharmed. It stays, idle: one that ended would be
     started again. It hears of it within seconds, and says `draining` then. Again is harmless."""
-    return await _asked(services, caller, worker, lambda _: "drain")
+    return await _asked(services, caller, worker, "drain")
 
 
 @router.post("/workers/{worker}/cordon", summary="Have it take nothing more")
 async def cordon(services: WithServices, caller: Operator, worker: WorkerId) -> WorkerView:
     """What it runs goes on, and it stays. Again is harmless."""
-    return await _asked(services, caller, worker, lambda _: "cordon")
+    return await _asked(services, caller, worker, "cordon")
 
 
 @router.post("/workers/{worker}/uncordon", summary="Let it take work again")
 async def uncordon(services: WithServices, caller: Operator, worker: WorkerId) -> WorkerView:
-    """Nothing is asked of it any more; where it took itself out, for its clock or its speed, it is told to work all the same."""
-    return await _asked(services, caller, worker, _released)
+    """Whoever took it out, an operator or itself, for its clock or its speed. What it finds of itself counts again after a
+    quarter of an hour."""
+    return await _asked(services, caller, worker, "work")
 
 
 @router.post("/pools/{pool}/pause", summary="Begin no step of a pool")
@@ -154,17 +155,9 @@ def _pool(name: str) -> Pool:
     return Pool(name)
 
 
-def _released(worker: Worker) -> str:
-    took_itself_out = worker.state == "cordoned" and not worker.wanted
-    return "work" if took_itself_out else ""
-
-
-async def _asked(services: Services, caller: Caller, worker: str, wanted: Callable[[Worker], str]) -> WorkerView:
+async def _asked(services: Services, caller: Caller, worker: str, wanted: str) -> WorkerView:
     def do() -> WorkerView:
-        found = next((one for one in services.catalog.fleet().workers if one.id == worker), None)
-        if found is None:
-            raise NotFound("worker_not_found", "There is no living worker of this name; see `GET /v1/fleet`.")
-        return _worker(services.catalog, caller, services.catalog.ask(worker, wanted(found)))
+        return _worker(services.catalog, caller, services.catalog.ask(worker, wanted))
 
     return await asyncio.to_thread(do)
 

@@ -26,7 +26,10 @@ DAYS = 30
 
 def _day(text: str) -> str:
     """`2026-01-31`. Raises ValueError for what no calendar has."""
-    return date.fromisoformat(text).isoformat() if text else text
+    try:
+        return date.fromisoformat(text).isoformat() if text else text
+    except ValueError as error:
+        raise ValueError("Give a day of the calendar, as 2026-01-31") from error
 
 
 Day = Annotated[str, AfterValidator(_day)]

@@ -14,10 +14,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from rushes.catalog.catalog import Catalog
+from rushes.catalog.database import DatabaseUnavailable
 from rushes.catalog.records import Counts, Fleet, PoolView
 from rushes.engine.scaling import scale_cpu_seconds
 
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PATCH", "PUT", "DELETE"})
+CATALOG_UP = ("rushes_catalog_up", "Whether this server gets at the database, and it takes changes")
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -67,7 +69,13 @@ class CatalogCollector(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        counts, fleet = self._catalog.counts(), self._catalog.fleet()
+        """While the catalog is away, that alone: what this process has served is shown all the same."""
+        try:
+            counts, fleet = self._catalog.counts(), self._catalog.fleet()
+        except DatabaseUnavailable:
+            yield _gauge(*CATALOG_UP, 0.0)
+            return
+        yield _gauge(*CATALOG_UP, 1.0)
         yield from _of_counts(counts)
         yield from _of_fleet(fleet)
 

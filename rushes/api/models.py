@@ -218,6 +218,18 @@ class StepJson(View):
     reason: Reason | None
 
 
+class OperatorView(View):
+    """What concerns an operator of another's asset: its work, and not what its creator made of it."""
+
+    id: str
+    tenant: str
+    state: AssetState
+    publication: Publication
+    reason: Reason | None = Field(description="Why it failed")
+    class_: str = Field(serialization_alias="class", description="fast, normal, enrich, bulk")
+    steps: tuple[StepJson, ...]
+
+
 class AssetView(View):
     """The catalog's record of one asset."""
 

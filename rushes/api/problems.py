@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from rushes.catalog.database import DatabaseUnavailable
+from rushes.catalog.database import READ_ONLY, DatabaseUnavailable
 from rushes.errors import RushesError
 from rushes.storage.store import StoreError
 
@@ -56,6 +56,7 @@ def respond(request: Request, body: Problem, headers: Mapping[str, str] | None =
 
 _CODES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 _CHALLENGE = 'Bearer realm="rushes"'
+_OURS = "Value error, "
 
 
 def of_rushes_error(request: Request, error: Exception) -> ProblemResponse:
@@ -90,7 +91,8 @@ def of_validation_error(request: Request, error: Exception) -> ProblemResponse:
 
 
 def _field(issue: Mapping[str, Any]) -> FieldProblem:
-    return FieldProblem(field=".".join(str(part) for part in issue["loc"]), message=issue["msg"])
+    """What our own checks say stands behind two words of pydantic's."""
+    return FieldProblem(field=".".join(str(part) for part in issue["loc"]), message=issue["msg"].removeprefix(_OURS))
 
 
 def of_store_error(request: Request, error: Exception) -> ProblemResponse:
@@ -98,7 +100,9 @@ def of_store_error(request: Request, error: Exception) -> ProblemResponse:
 
 
 def of_database_error(request: Request, error: Exception) -> ProblemResponse:
-    return _unavailable(request, "database_unavailable", "The database does not answer. Please try again.", error)
+    read_only = isinstance(error, DatabaseUnavailable) and error.code == READ_ONLY
+    happens = "takes no changes now" if read_only else "does not answer"
+    return _unavailable(request, "database_unavailable", f"The database {happens}. Please try again.", error)
 
 
 def _unavailable(request: Request, code: str, detail: str, error: Exception) -> ProblemResponse:

@@ -12,6 +12,7 @@ from rushes.api.models import (
     LazyRungView,
     LazyView,
     LintView,
+    OperatorView,
     OptionsView,
     Playback,
     PrivatePlayback,
@@ -22,6 +23,7 @@ from rushes.api.models import (
     TranscriptView,
 )
 from rushes.clock import rfc3339
+from rushes.engine.classes import chosen_of
 from rushes.engine.lazy import is_lazy
 from rushes.engine.lazy import state as lazy_state
 from rushes.engine.outcome import shown_encode
@@ -62,6 +64,13 @@ def in_directory(asset: str) -> Link:
         return below if folder == "media" else f"{folder}/{below}"
 
     return link
+
+
+def operator_view(asset: Asset, steps: Iterable[StepView]) -> OperatorView:
+    return OperatorView(
+        id=asset.id, tenant=asset.tenant, state=asset.state, publication=asset.publication, reason=asset.reason,
+        class_=chosen_of(asset.priority).name.lower(), steps=tuple(step_json(step) for step in steps),
+    )  # fmt: skip
 
 
 def asset_view(

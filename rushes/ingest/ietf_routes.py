@@ -182,6 +182,7 @@ class IetfEndpoint:
 
     async def _measured(self, exchange: Exchange, seen: Seen, response: Response) -> Response:
         """With the digest of the whole, if the creation or the request that completes the upload wants one."""
+        exchange.request.state.completes = seen.is_complete
         algorithm = wanted(exchange.headers.get("want-repr-digest")) or _wish(seen.upload)
         if algorithm and seen.is_complete and seen.upload.kind != "part":
             with suppress(StoreError):  # it is complete all the same, or deleted meanwhile

@@ -194,6 +194,7 @@ class Endpoint:
         append = parse_append(request.headers, _trailers(request))
         caller = await self._uploads.caller(request)
         seen = await self._uploads.append(caller, _id(request), append, body_of(request))
+        request.state.completes = seen.is_complete
         headers = {"Upload-Offset": str(seen.offset), "Upload-Expires": expires(seen.at.expires_at), **_asset(seen)}
         return answer(204, headers)
 

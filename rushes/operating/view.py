@@ -61,9 +61,16 @@ def tell(view: View, *, json_output: bool) -> None:
         print(as_json(view), flush=True)
         return
     table(("pool", "ready", "running", "waiting", "backlog_seconds", "oldest_ready_seconds"), view["pools"])
+    for found in view["pools"]:
+        if found["paused"]:
+            print(_with(f"pool {found['pool']} is paused", found["reason"]))
     for found in view["workers"]:
-        state = "" if found["state"] == "working" else f" ({found['state']})"
+        state = "" if found["state"] == "working" else f" ({_with(found['state'], found['reason'])})"
         print(f"worker {found['id']}{state}: {', '.join(found['steps']) or 'idle'}", flush=True)
+
+
+def _with(sentence: str, reason: str) -> str:
+    return f"{sentence}: {reason}" if reason else sentence
 
 
 def _again(every: float) -> Iterable[None]:

@@ -72,5 +72,11 @@ async def test_what_makes_no_sense_is_refused_with_a_code(house, query: dict[str
     assert got.headers["content-type"] == "application/problem+json"
 
 
+async def test_what_is_no_day_is_told_as_a_person_would(house) -> None:
+    for text in ("yesterday", "2026-13-45"):
+        said = (await ask(house, OPERATOR, since=text)).json()["errors"][0]
+        assert (said["field"], said["message"]) == ("query.since", "Give a day of the calendar, as 2026-01-31")
+
+
 async def test_without_a_key_nothing(house) -> None:
     assert (await ask(house, "wrong")).status_code == 401

@@ -2,6 +2,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from rushes.catalog import workforce
+from rushes.catalog.catalog import Catalog
+from rushes.catalog.database import READ_ONLY, DatabaseUnavailable
 from rushes.catalog.workforce import Presence
 from rushes.states import Pool, Publication
 from rushes.storage.store import StoreError
@@ -97,6 +99,28 @@ async def test_metrics_count_what_the_catalog_holds(house) -> None:
     assert found["rushes_http_requests_total", key] == 1
     assert found["rushes_http_response_start_seconds_count", (("method", "GET"), ("route", "/v1/assets"))] == 1
     assert "nonsense" not in got.text
+
+
+async def test_a_server_shows_what_it_has_served_while_the_catalog_is_away(
+    house, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the errors it answers with would be seen by nobody, just when there are some."""
+
+    def away() -> None:
+        raise DatabaseUnavailable("it has no leave to write", READ_ONLY)
+
+    async with house.client() as client:
+        assert samples((await client.get("/metrics")).text)["rushes_catalog_up", ()] == 1
+        monkeypatch.setattr(Catalog, "counts", lambda _: away())
+        monkeypatch.setattr(Catalog, "fleet", lambda _: away())
+        refused = await client.get("/v1/fleet")
+        got = await client.get("/metrics")
+    assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
+    assert refused.json()["detail"] == "The database takes no changes now. Please try again."
+    assert got.status_code == 200
+    found = samples(got.text)
+    assert found["rushes_catalog_up", ()] == 0
+    assert found["rushes_http_requests_total", (("code", "503"), ("method", "GET"), ("route", "/v1/fleet"))] == 1
 
 
 async def test_metrics_of_two_applications_do_not_mix(make_house) -> None:

@@ -55,6 +55,13 @@ def test_no_key_no_answer(value: str) -> None:
     assert "0123456789" not in str(refused.value)
 
 
+def test_an_operator_is_told_that_this_takes_a_tenants_key() -> None:
+    """And not that the key is wrong, which it is not."""
+    settings = Settings(auth="keys", api_keys="ann:0123456789abcdef", operator_keys="an operator's own key")
+    with pytest.raises(Unauthorized, match="key of the tenant"):
+        tenant_of(request(settings, {"Authorization": "Bearer an operator's own key"}))
+
+
 def test_without_keys_everybody_on_loopback_is_the_default_tenant() -> None:
     for host in ("127.0.0.1:8000", "localhost:8000", "[::1]:8000", "app.localhost", "video.example.com"):
         assert tenant_of(request(OPEN, {"host": host})) == "default"

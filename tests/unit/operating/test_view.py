@@ -74,8 +74,21 @@ def test_a_server_that_does_not_answer_is_said_and_asked_again() -> None:
 def test_plain_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     tell({"pools": [POOL], "workers": [WORKER | {"state": "draining", "steps": []}]}, json_output=False)
     assert "worker host-1 (draining): idle" in capsys.readouterr().out
+    tell({"pools": [POOL], "workers": [WORKER]}, json_output=False)
+    assert "paused" not in capsys.readouterr().out
     tell({"pools": [], "workers": []}, json_output=True)
     assert json.loads(capsys.readouterr().out) == {"pools": [], "workers": []}
+
+
+def test_what_stands_in_the_way_is_said_without_a_terminal_too(capsys: pytest.CaptureFixture[str]) -> None:
+    slow, told = WORKER | {"state": "cordoned", "reason": "slow_host"}, POOL | {"paused": True, "reason": "a hot rack"}
+    tell(
+        {"pools": [told, told | {"pool": "audio", "reason": ""}], "workers": [slow | {"steps": []}]}, json_output=False
+    )
+    said = capsys.readouterr().out
+    assert "pool video is paused: a hot rack\n" in said
+    assert "pool audio is paused\n" in said
+    assert "worker host-1 (cordoned: slow_host): idle\n" in said
 
 
 @pytest.mark.parametrize(
