@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from rushes.chaos.member import free_port
 from rushes.clock import pause
 
 PATIENCE = 60.0
@@ -77,10 +77,3 @@ def running_stack(data: Path, **settings: str) -> Iterator[Stack]:
         yield stack
     finally:
         stack.stop()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

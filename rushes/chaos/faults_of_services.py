@@ -8,13 +8,14 @@ from urllib.parse import urlsplit
 
 from rushes.chaos.bounds import WITHOUT_BELL, Bounds
 from rushes.chaos.fault import Fault
-from rushes.chaos.receiver import receiving
 from rushes.chaos.rehearsal import Rehearsal
 from rushes.chaos.stack import Stack
 from rushes.clock import pause
 
 QUICK = 0.3
 """Seconds of a stand-in's encode, so that work is under way for a while."""
+SLOW = 1.0
+"""And so that one can be met."""
 
 
 def no_bell(stack: Stack, bounds: Bounds) -> None:
@@ -73,7 +74,7 @@ def restart_database(stack: Stack, bounds: Bounds) -> None:
 def no_store(stack: Stack, bounds: Bounds) -> None:
     """The object store is away for a while: what is under way fails or is given back, and is done when it returns."""
     place = Path(urlsplit(stack.storage_url).path)
-    stack.rehearse(Rehearsal(seconds={"encode": QUICK}))
+    stack.rehearse(Rehearsal(seconds={"encode": SLOW}))
     assets = stack.submit(3)
     stack.caught("encode.0")
     away = place.with_name("away")
@@ -102,8 +103,7 @@ def wild_rings(stack: Stack, bounds: Bounds) -> None:
     took = stack.settled(assets)
     client.close()
     bounds.within("all is done", 30.0, took)
-    said = "".join(worker.said() for worker in stack.workers)
-    bounds.true("the nonsense is named in the log", "doorbell_malformed" in said)
+    stack.until(lambda: any("doorbell_malformed" in worker.said() for worker in stack.workers), "the nonsense in a log")
     steps = [step for asset in assets for step in stack.catalog.steps(asset)]
     bounds.at_most("steps that were tried more than once", 0, sum(len(stack.tries(step.id)) > 1 for step in steps))
 
@@ -145,7 +145,7 @@ def deaf_receiver(stack: Stack, bounds: Bounds) -> None:
     with stack.store.database.write() as tx:
         # As if a day had passed; of those that somebody is at, the next try comes in a few seconds.
         tx.execute("UPDATE deliveries SET next_at = 0 WHERE state = 'due' AND lease_expires IS NULL")
-    with receiving(stack.receiver_port) as heard:
+    with stack.receiver.listening() as heard:
         took = stack.until(lambda: wanted <= set(heard), "what it had missed")
         bounds.within("back again: it has heard everything", 20.0, took)
 

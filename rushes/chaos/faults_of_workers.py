@@ -106,9 +106,8 @@ def wrong_clock(stack: Stack, bounds: Bounds) -> None:
         outcome for asset in assets for step in stack.catalog.steps(asset) for outcome in stack.outcomes(step.id)
     ]
     bounds.at_most("leases that were lost", 0, outcomes.count("lost"))
-    bounds.true(
-        "they worked, or stood aside", all(_worked(stack, worker) or _aside(stack, worker) for worker in (slow, fast))
-    )
+    for worker in (slow, fast):  # it may have seen only now how wrong it is
+        stack.until(lambda it=worker: _worked(stack, it) or _aside(stack, it), "work, or a word that it stands aside")  # type: ignore[misc]
     for worker in (slow, fast):
         worker.end()
 
@@ -138,7 +137,7 @@ def hung_tool(stack: Stack, bounds: Bounds) -> None:
     for tool in tools:
         tool.suspend()
     bounds.within("its step anew", stack.recovery, stack.until(stack.elsewhere(step), "the step anew"))
-    bounds.true("the hung tool is gone", not any(map(_lives, tools)))
+    until(lambda: not any(map(_lives, tools)), "the end of the hung tool")
 
 
 def no_memory(stack: Stack, bounds: Bounds) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -99,9 +101,12 @@ def until(condition: Callable[[], object], what: str, patience: float = PATIENCE
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
+    """One that nobody listens on, for a process that soon will. It lies below those that systems give away by themselves (from
+    32768 on): one of theirs could be somebody else's before that process comes to listen."""
+    while True:
+        port = 10_000 + secrets.randbelow(22_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def _quietly(action: Callable[[], None]) -> None:

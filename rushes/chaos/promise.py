@@ -6,7 +6,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from rushes.catalog import steps
 from rushes.catalog.catalog import Catalog
@@ -39,7 +39,17 @@ def broken(store: Store, objects: ObjectStore, acknowledged: Iterable[str]) -> l
         found += _of_state(noun)
         with store.database.read() as tx:
             found += [*_of_steps(tx, asset), *_of_pointer(tx, objects, noun)]
-    return [*found, *_of_events(catalog, set(wanted))]
+    with store.database.read() as tx:
+        again = Counter({asset: _taken_down(tx, asset) for asset in wanted})
+    return [*found, *_of_events(catalog, again)]
+
+
+def _taken_down(tx: Session, asset: str) -> int:
+    """How often: what was cancelled or blocked while it was public, and then goes on, is published again."""
+    found = tx.one(
+        "SELECT count(*) AS times FROM steps WHERE asset = :asset AND key LIKE 'cleanup.unpublish.%'", {"asset": asset}
+    )
+    return int(found["times"]) if found else 0
 
 
 def _of_state(asset: Asset) -> Iterator[str]:
@@ -96,11 +106,14 @@ def _reached(objects: ObjectStore, key: str, text: str) -> Iterator[str]:
             yield from _reached(objects, target, objects.read(target).decode())
 
 
-def _of_events(catalog: Catalog, wanted: set[str]) -> Iterator[str]:
+def _of_events(catalog: Catalog, again: Mapping[str, int]) -> Iterator[str]:
+    """`again`: how often each may have been published once more."""
     told: Counter[tuple[str, str]] = Counter()
-    for asset in wanted:
+    for asset in again:
         told.update((asset, event.type) for event in catalog.events(asset=asset, limit=_PAGE) if event.type in ONCE)
-    yield from (f"{asset}: {type_} was told {count} times." for (asset, type_), count in told.items() if count > 1)
+    for (asset, type_), count in told.items():
+        if count > 1 + (again[asset] if type_ == "asset.published" else 0):
+            yield f"{asset}: {type_} was told {count} times."
 
 
 def leftovers(objects: ObjectStore, asset: str) -> list[str]:

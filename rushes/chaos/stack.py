@@ -23,7 +23,7 @@ from rushes.catalog.open import open_database
 from rushes.chaos import promise
 from rushes.chaos.bounds import OVERHEAD
 from rushes.chaos.member import PATIENCE, Member, free_port, until
-from rushes.chaos.receiver import SECRET
+from rushes.chaos.receiver import SECRET, Receiver
 from rushes.chaos.rehearsal import Rehearsal, lay_out, write
 from rushes.chaos.servers import Broker, Server
 from rushes.clock import SystemClock, pause
@@ -61,7 +61,7 @@ class Stack:
         self.acknowledged: list[str] = []
         self.workers: list[Member] = []
         self.planted = self.folder / "planted"
-        self.receiver_port = free_port()
+        self.receiver = Receiver()
         profile = lay_out(self.planted)
         self.environment = self._environment(profile)
         self.storage_url = self.environment["RUSHES_STORAGE_URL"]
@@ -90,7 +90,7 @@ class Stack:
             "preview_secret": "the same on every server", "refuse_early": "false", "speech_draft": "false",
             "lease_seconds": str(self.lease), "heartbeat_seconds": str(self.heartbeat), "step_stall": "2",
             "step_memory": "300000000", "drain_seconds": "2", "min_free_bytes": "1000000", "max_attempts": "6",
-            "webhook_url": f"http://127.0.0.1:{self.receiver_port}/", "webhook_secret": SECRET, **self.settings,
+            "webhook_url": f"http://127.0.0.1:{self.receiver.port}/", "webhook_secret": SECRET, **self.settings,
         }  # fmt: skip
         return clean | {f"RUSHES_{name.upper()}": value for name, value in said.items()} | {"PYTHONPATH": path}
 
@@ -111,6 +111,7 @@ class Stack:
         codes = [worker.end() for worker in self.workers]
         if self._api:
             self._api.end()
+        self.receiver.close()
         self.store.database.close()
         return codes
 

@@ -100,6 +100,16 @@ def test_an_asset_that_is_lost(kept: Published) -> None:
     assert "is lost" in kept.broken("01hzynobodyknowsthisone00")
 
 
+def test_what_was_taken_down_between_is_published_again(kept: Published) -> None:
+    kept.tell(
+        "INSERT INTO events (id, at, type, asset, tenant, data) SELECT 'again', at, type, asset, tenant, data FROM events"
+        " WHERE type = 'asset.published'"
+    )
+    assert "asset.published was told 2 times" in kept.broken()
+    kept.tell("UPDATE steps SET key = 'cleanup.unpublish.7' WHERE key = 'poster'")
+    assert kept.broken() == ""
+
+
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
