@@ -20,10 +20,11 @@ from typing import Any
 import httpx
 
 from bench.audience import Audience, Connection, media_playlist, renditions
+from rushes.chaos.member import free_port
 from rushes.ffmpeg.binary import find_binary
 from rushes.testing import Stack
 from tests.services import nginx, varnish
-from tests.services.edge import SECRET, Edge, free_port
+from tests.services.edge import SECRET, Edge
 from tests.services.nginx import Nginx
 from tests.services.varnish import Varnish
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import httpx
 
-from rushes.testing import free_port
+from rushes.chaos.member import free_port
 from tests.services.swift import Swift, home
 
 ROUNDS = 5

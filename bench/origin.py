@@ -26,8 +26,8 @@ from pathlib import Path
 import httpx
 import psutil
 
+from rushes.chaos.member import free_port
 from rushes.keys import new_id
-from rushes.testing import free_port
 
 ROUNDS, SECONDS = 3, 4
 PLAYERS = 1000

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
+import hypothesis
 import pytest
 
 from tests.services.moto import Moto
@@ -26,7 +27,10 @@ MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media"
 
 
 def pytest_configure() -> None:
-    """Children inherit an ignored SIGINT, which a shell gives to what it runs in the background; tests send it."""
+    """Children inherit an ignored SIGINT, which a shell gives to what it runs in the background; tests send it. And no example has
+    to be done within a time: another process may have the processor."""
+    hypothesis.settings.register_profile("without haste", hypothesis.settings(), deadline=None)
+    hypothesis.settings.load_profile("without haste")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

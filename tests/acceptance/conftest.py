@@ -12,13 +12,19 @@ from pathlib import Path
 import imageio_ffmpeg
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from rushes.web import build
 from tests.acceptance.stub import Stub
 from tests.conftest import unavailable
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> None:
+    """What a page is to show it may show late, on a machine that does other things too: five seconds were Playwright's own."""
+    expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ import httpx
 import pytest
 import yaml
 
+from rushes.chaos.member import free_port
 from rushes.clock import pause
 from rushes.ffmpeg.binary import find_binary
 from rushes.ffmpeg.confinement import Mode
@@ -169,7 +169,7 @@ def _configured(engine: Engine) -> Fleet:
     folder = engine.folder / "settings"
     shutil.copytree(DOCKER, folder)
     subprocess.run([sys.executable, folder / "make_env.py"], check=True, capture_output=True)
-    port, prometheus = _free_port(), _free_port()
+    port, prometheus = free_port(), free_port()
     changed = {
         "RUSHES_PUBLIC_URL": f"http://127.0.0.1:{port}",
         "RUSHES_LISTEN": f"127.0.0.1:{port}",
@@ -227,12 +227,6 @@ def _until(true, what: str, patience: float = PATIENCE) -> None:
     while not true():
         assert time.monotonic() < deadline, f"waited {patience:.0f} s in vain until {what}"
         pause(0.2)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from tests.services.nginx import Nginx
 from tests.services.origin import RUNGS, SEGMENTS, SIZE, Origin
 from tests.services.varnish import Varnish
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds for what comes by itself, such as the end of a pointer's two."""
 
 
@@ -123,9 +123,16 @@ def test_cmcd_is_no_part_of_what_is_kept_and_goes_to_the_log(get, edge: Edge, or
     assert [answer.headers["x-cache"] for answer in answers] == ["MISS", "HIT", "HIT", "HIT"]
     assert origin.asked[f"GET {path}"] == 1
     if edge.name == "nginx":
-        lines = [json.loads(line) for line in (edge.folder / "requests.jsonl").read_text().splitlines()]
-        said = [line["cmcd"] for line in lines if line["path"] == path]
-        assert said == ["bl%3D0%2Cot%3Dv", "bl%3D1%2Cot%3Dv", "bl%3D2%2Cot%3Dv", "bl=1"]
+        # It is written when the answer has been sent
+        until(lambda: len(cmcd(edge, path)) == len(answers))
+        assert cmcd(edge, path) == ["bl%3D0%2Cot%3Dv", "bl%3D1%2Cot%3Dv", "bl%3D2%2Cot%3Dv", "bl=1"]
+
+
+def cmcd(edge: Edge, path: str) -> list[str]:
+    """What nginx wrote down of the requests for a path; of whole lines."""
+    whole, _, _ = (edge.folder / "requests.jsonl").read_text().rpartition("\n")
+    lines = [json.loads(line) for line in whole.splitlines()]
+    return [line["cmcd"] for line in lines if line["path"] == path]
 
 
 def test_a_crowd_is_one_request_to_the_origin(get, origin: Origin, asset: str) -> None:

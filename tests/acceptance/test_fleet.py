@@ -20,16 +20,16 @@ from rushes.clock import SystemClock, pause
 from rushes.testing import running_stack
 from tests.acceptance.corpus import all_settled, record, upload
 from tests.conftest import unavailable
+from tests.services.children import living
 from tests.services.fleet import Fleet, Member
 from tests.services.postgres import Postgres, binaries, running_postgres
 from tests.services.redis import RedisServer
 from tests.services.swift import Swift
 
-UPLOADS = [4, pytest.param(20, marks=pytest.mark.nightly)]
+UPLOADS = [pytest.param(4, 3_000_000, id="4"), pytest.param(20, 8_000_000, id="20", marks=pytest.mark.nightly)]
+"""How many clips, and the bytes of the largest one taken: the day is long enough."""
 LEASE = 5.0
 """Seconds; shorter than the default, to wait less."""
-ROOM = 8_000_000
-"""Bytes of the largest clip taken: the day is long enough."""
 
 
 @pytest.fixture
@@ -69,11 +69,10 @@ def fleet(tmp_path: Path, durable_postgres: Postgres, own_redis: RedisServer, sw
         built.stop()
 
 
-@pytest.fixture(params=UPLOADS)
-def clips(request: pytest.FixtureRequest, media: Path) -> list[Path]:
+@pytest.fixture
+def clips(count: int, room: int, media: Path) -> list[Path]:
     """Different real clips, the longest work last."""
-    found = sorted((path for path in (media / "real").iterdir() if path.stat().st_size < ROOM), key=_size)
-    return found[-request.param :]
+    return sorted((path for path in (media / "real").iterdir() if path.stat().st_size < room), key=_size)[-count:]
 
 
 def _size(path: Path) -> int:
@@ -122,6 +121,7 @@ def elsewhere(database: str, step: str, name: str) -> Callable[[], bool]:
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize(("count", "room"), UPLOADS)
 def test_a_bad_day(
     fleet: Fleet, durable_postgres: Postgres, own_redis: RedisServer, clips: list[Path]
 ) -> None:  # fmt: skip
@@ -133,12 +133,12 @@ def test_a_bad_day(
         assets = list(pool.map(lambda path: upload(url, path), clips))
     # When a worker is killed in the middle of an encode
     step, victim = busy(fleet, database)
-    children = [child.pid for child in psutil.Process(victim.pid).children(recursive=True)]
+    children = psutil.Process(victim.pid).children(recursive=True)
     killed = clock.monotonic()
     victim.end(signal.SIGKILL)
     fleet.until(elsewhere(database, step, str(victim.pid)), "the step elsewhere")
     print(f"from the kill to the step elsewhere: {clock.monotonic() - killed:.1f} s, with a lease of {LEASE:.0f} s")  # noqa: T201 - for the eye
-    fleet.until(lambda: not any(map(psutil.pid_exists, children)), "the end of the killed worker's children")
+    fleet.until(lambda: not living(children), "the end of the killed worker's children")
     # and another one, with all its children, is frozen past its lease
     step, frozen = busy(fleet, database, (victim,))
     group = [psutil.Process(frozen.pid), *psutil.Process(frozen.pid).children(recursive=True)]
@@ -171,7 +171,7 @@ def test_a_bad_day(
     codes = fleet.stop()
     assert sorted(codes) == [-signal.SIGKILL, 0, 0, 0, 0]
     assert fleet.leftovers() == []
-    assert not any(psutil.pid_exists(pid) for pid in children)
+    assert living(children) == []
 
 
 def _events(url: str) -> list[dict[str, str]]:
@@ -197,11 +197,18 @@ def _listed(address: str) -> list[str]:
     return [str(httpx.URL(address).join(line)) for line in text.splitlines() if line and not line.startswith("#")]
 
 
+SAME = [
+    ("derived-vfr-phone-720p-speech.mp4", "chaplin-bw-360p.mp4"),
+    pytest.param(("phone-portrait-1080x1920-keyboard.mp4",), marks=pytest.mark.nightly),
+]
+
+
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("names", SAME)
 def test_the_same_video_has_the_same_recipes_and_bytes_in_both_deployments(
-    fleet: Fleet, tmp_path: Path, media: Path
+    fleet: Fleet, tmp_path: Path, media: Path, names: tuple[str, ...]
 ) -> None:
-    clips = [media / "real" / name for name in SAME]
+    clips = [media / "real" / name for name in names]
     if not all(clip.is_file() for clip in clips):
         pytest.skip("the shared clips are not there")
     url = fleet.serve()
@@ -212,9 +219,6 @@ def test_the_same_video_has_the_same_recipes_and_bytes_in_both_deployments(
         ours = _segments(stack.url, clips)
     assert ours == theirs
     assert all(len(found) > 3 for found in ours)
-
-
-SAME = ("phone-portrait-1080x1920-keyboard.mp4", "derived-vfr-phone-720p-speech.mp4", "chaplin-bw-360p.mp4")
 
 
 def _segments(url: str, clips: list[Path]) -> list[dict[str, str]]:

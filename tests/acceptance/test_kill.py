@@ -76,7 +76,7 @@ def assert_whole(master: str) -> None:
 
 def processes_of(data: Path) -> list[str]:
     """Processes that still name this data directory, or descend from the stack that did, shortly after its end."""
-    for _ in range(100):
+    for _ in range(400):
         found = [
             " ".join(process.info["cmdline"])
             for process in psutil.process_iter(["cmdline"])

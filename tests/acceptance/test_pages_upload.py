@@ -98,7 +98,7 @@ def test_after_a_reload_the_same_file_goes_on(page: Page, stub: Stub, clip: Path
     expect(card(page).locator(".badge")).to_have_text("Published")
     assert stub.uploads["up0"] == clip.read_bytes()
     assert len(stub.created) == 1
-    assert page.evaluate("() => Object.keys(localStorage).length") == 0
+    page.wait_for_function("() => Object.keys(localStorage).length === 0")
 
 
 def test_cancel_makes_the_server_forget(page: Page, stub: Stub, clip: Path):

@@ -39,8 +39,12 @@ def test_a_single_frame_plays(page: Page, stub: Stub):
 
 def test_a_broken_stream_is_reported_with_its_stage_and_said_on_the_page(page: Page, stub: Stub):
     stub.put(playback=playback("nothing.m3u8"))
-    with pytest.raises(PlaybackFailed, match=r"first frame.*manifestLoadError"):
-        play(page, stub.url, ASSET, timeout=3)
+    for seconds in (3, 30):  # a busy machine may not have come to the error in three
+        with pytest.raises(PlaybackFailed, match="first frame") as failed:
+            play(page, stub.url, ASSET, timeout=seconds)
+        if "manifestLoadError" in str(failed.value):
+            break
+    assert "manifestLoadError" in str(failed.value)
     expect(page.get_by_role("alert")).to_contain_text("The video is not there, or is not there any more.")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from rushes.chaos.member import free_port
 from rushes.clock import pause
 from rushes.storage.open import open_store
 from tests.integration.ingest.conftest import TUS, Server
@@ -65,13 +65,6 @@ def tus_node(folder: Path) -> Iterator[Served]:
         died = (folder / "tus-node.log").read_text(errors="replace").count("died, and was started again")
         if died:
             sys.stdout.write(f"(@tus/server died {died} times, and was started again)\n")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def until(answers: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:

@@ -161,5 +161,5 @@ def test_what_is_imported_gives_way_but_its_takedown_does_not(shop: Shop) -> Non
     with shop.database.read() as tx:
         rows = tx.all("SELECT kind, priority FROM steps WHERE asset = :asset", {"asset": slow.asset.id})
     priorities = {row["kind"]: row["priority"] for row in rows}
-    assert priorities["probe"] == FAST + BACK_CATALOGUE
+    assert priorities["probe"] == FAST + 1 + BACK_CATALOGUE
     assert priorities["cleanup"] > FAST

@@ -384,7 +384,7 @@ def test_a_server_that_dies_in_the_middle_loses_and_doubles_nothing(postgres: Po
     site.database.close()
 
 
-def until(condition: Callable[[], object], patience: float = 15.0) -> None:
+def until(condition: Callable[[], object], patience: float = 60.0) -> None:
     deadline = SystemClock().monotonic() + patience
     while not condition():
         assert SystemClock().monotonic() < deadline, "it did not come true in time"

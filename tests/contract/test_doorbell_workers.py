@@ -30,7 +30,8 @@ from rushes.workers.worker import Plant, Worker
 if TYPE_CHECKING:
     from tests.services.redis import RedisServer
 
-SOON = 0.5
+PATIENCE = 30.0
+"""Seconds in which a ring is heard if it is at all; a worker that looks without one does so every ten minutes here."""
 WORKERS, SLOTS = 3, 2
 CLOCK = SystemClock()
 
@@ -66,7 +67,7 @@ class Catalog:
         return [name for name, who in self.running.items() if who == worker]
 
     async def until_claimed(self) -> None:
-        async with asyncio.timeout(SOON):
+        async with asyncio.timeout(PATIENCE):
             while self.ready:
                 await asyncio.sleep(0.001)
 
@@ -115,7 +116,7 @@ async def fleet(redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(Children, "warm", lambda _: None)
     monkeypatch.setattr(module, "LOOK_EVERY", 600.0)
 
-    async def attempt(_: Attempts, job: Job) -> None:
+    async def attempt(_: Attempts, job: Job, wish: object) -> None:
         await made.catalog.ended[job.step_id].wait()
         del made.catalog.running[job.step_id]
 

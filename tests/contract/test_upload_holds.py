@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -156,19 +157,24 @@ class Process:
 
     def __init__(self, catalog: Catalog) -> None:
         self.holds = FleetHolds(catalog, PACE)
+        self.appends = 0
+        """Requests that may write now."""
 
     async def append(self, upload: str, started: asyncio.Event, *, busy: bool = True) -> str:
         """A request that receives until it is interrupted; `busy`: its client keeps sending."""
         async with self.holds.claim(upload) as hold:
+            self.appends += 1
             started.set()
             try:
                 async with hold.receiving():
                     while True:
                         await asyncio.sleep(0.05)
                         if busy:
-                            hold.heard += 0.05
+                            hold.heard = time.monotonic()
             except TimeoutError:
                 return await _last_words(hold)
+            finally:
+                self.appends -= 1
 
 
 async def _last_words(hold: Hold) -> str:
@@ -206,8 +212,8 @@ async def test_a_silent_holder_gives_way_to_another_process(catalog: Catalog, ho
     await asyncio.sleep(PACE.stalled)
     async with Process(catalog).holds.claim(upload) as hold:
         assert hold.fence == before + 1
-        assert task.done()
-        assert await task == "gave way"
+        assert process.appends == 0
+        assert await asyncio.wait_for(task, 10) == "gave way"
 
 
 async def test_a_holder_that_receives_keeps_the_upload(catalog: Catalog) -> None:

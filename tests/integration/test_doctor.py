@@ -11,6 +11,7 @@ import pytest
 
 from rushes.catalog.open import database_path
 from rushes.catalog.sqlite import SqliteDatabase
+from rushes.chaos.member import free_port
 from rushes.clock import ManualClock, SystemClock
 from rushes.settings import Settings
 from rushes.workers import doctor
@@ -30,17 +31,11 @@ def taken() -> tuple[socket.socket, int]:
         yield server, server.getsockname()[1]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_every_part_is_looked_at_and_nothing_is_left_behind(settings: Settings):
     found = checks(settings, port=free_port())
     names = [check.name for check in found]
-    assert names == ["python", "data directory", "disk space", "database", "releases", "object store", "doorbell", "preview secret",
-                     "clock of the fleet", "caches", "memory watchdog", "clock", "port",
+    assert names == ["python", "data directory", "disk space", "database", "releases", "history", "object store", "doorbell",
+                     "preview secret", "clock of the fleet", "caches", "memory watchdog", "clock", "port",
                      "ffmpeg", "sandbox", "profile", "speech", "visual labels", "policy"]  # fmt: skip
     assert [check for check in found if not check.ok] == []
     assert all(check.detail for check in found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -16,12 +17,14 @@ import numpy as np
 import psutil
 import pytest
 
+from rushes.clock import SystemClock
 from rushes.engine.job import Limits, ToolSettings
 from rushes.errors import Blame, StepFailure
 from rushes.ffmpeg.argv import input_args
 from rushes.ffmpeg.confinement import Confinement, Mode
 from rushes.ffmpeg.door import Door
 from rushes.ffmpeg.frames import read_frames, read_pcm
+from rushes.ffmpeg.meter import metered
 from rushes.ffmpeg.process import Process
 from rushes.ffmpeg.sandbox import confine, minimal_environment, works
 from rushes.ffmpeg.version import version
@@ -61,7 +64,7 @@ def clip(tmp_path_factory) -> Path:
     return path
 
 
-def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 30.0) -> None:
     deadline, pause = time.monotonic() + seconds, threading.Event()
     while not true():
         assert time.monotonic() < deadline, "it did not come about"
@@ -242,6 +245,7 @@ def members(group: int) -> list[int]:
 
 def test_descriptors_are_given_back(plain: Door) -> None:
     plain.run(["-version"])
+    gc.collect()  # what other tests have left is not closed in between
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(5):
         plain.run(["-version"])
@@ -301,3 +305,25 @@ def test_an_ffmpeg_that_is_not_there_is_a_sentence() -> None:
     with pytest.raises(StepFailure, match="There is no ffmpeg at") as caught:
         Door(ToolSettings(ffmpeg="/nowhere/ffmpeg"))
     assert caught.value.blame is Blame.TRANSIENT
+
+
+def test_what_was_run_is_told_to_who_asks(plain: Door, clip: Path) -> None:
+    began = SystemClock().now()
+    with metered(runs=True) as meter:
+        plain.run([*source(1), "-c:v", "mpeg4", "-f", "null", "-"])
+        plain.run([*input_args(clip, "matroska"), "-f", "null", "-"], reads=[clip], check=False)
+        failure_of(lambda: plain.run(ENDLESS, limits=Limits(wall=0.3)))
+        with contextlib.closing(plain.stream([*source(60), "-f", "rawvideo", "-"])) as pictures:
+            next(pictures)
+    assert meter.runs is not None
+    whole, wrong, late, left = meter.runs
+    assert (whole.verb, whole.exit, whole.error, whole.frames, whole.runs) == ("mpeg4", 0, "", 25, 1)
+    assert whole.seconds > 0
+    assert began - 1 < whole.began <= wrong.began + 1
+    assert (wrong.verb, wrong.error) == ("null", "")
+    assert wrong.exit
+    assert late.exit in (-signal.SIGKILL, 128 + signal.SIGKILL)  # bubblewrap says it as a shell does
+    assert late.error == "over_limit_time"
+    assert (left.verb, left.exit, left.error) == ("rawvideo", None, "")  # who had seen enough
+    assert sum(run.cpu_seconds for run in meter.runs) == pytest.approx(meter.cpu_seconds, abs=0.1)
+    assert str(clip.parent) not in str(meter.runs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from threading import Barrier
 
 import psycopg
@@ -15,6 +16,7 @@ from rushes.catalog.database import DatabaseUnavailable, migrations
 from rushes.catalog.open import open_database
 from rushes.catalog.postgres import PostgresDatabase, rewritten, translated
 from rushes.clock import SystemClock, pause
+from rushes.errors import Refused
 from rushes.settings import Settings, SettingsError
 from rushes.workers import doctor
 from rushes.workers.doorbell import MemoryDoorbell
@@ -140,6 +142,47 @@ def test_why_it_may_pass_has_a_name(state: str, code: str) -> None:
 def test_what_is_a_fault_of_ours(state: str) -> None:
     with pytest.raises(psycopg.Error), door._told():
         raise psycopg.errors.lookup(state)("it happened")
+
+
+@pytest.fixture
+def standby(postgres: Postgres, base: PostgresDatabase) -> Iterator[PostgresDatabase]:
+    """The server has become a standby, as after a failover that went to the wrong address."""
+    signal = postgres.data / "standby.signal"
+    postgres.stop()
+    signal.touch()
+    postgres.start()
+    yield base
+    postgres.stop()
+    signal.unlink()
+    postgres.start()
+
+
+def test_a_standby_can_be_read_and_says_that_it_is_no_more(standby: PostgresDatabase) -> None:
+    with standby.read() as tx:
+        assert tx.all("SELECT n FROM log") == []
+    with pytest.raises(DatabaseUnavailable) as raised, standby.write() as tx:
+        tx.execute("INSERT INTO log (n, name) VALUES (1, 'x')")
+    assert raised.value.code == "database_read_only"
+
+
+def test_a_database_that_was_made_read_only_is_believed(base: PostgresDatabase, url: str) -> None:
+    """Some providers do this when a disk is nearly full: nobody may write around it."""
+    with base.write() as tx:
+        tx.execute(f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_read_only = on")
+    with (
+        closing(PostgresDatabase(url)) as anew,
+        pytest.raises(DatabaseUnavailable, match="read-only"),
+        anew.write() as tx,
+    ):
+        tx.execute("INSERT INTO log (n, name) VALUES (1, 'x')")
+
+
+def test_a_nul_in_a_text_is_the_callers_fault(base: PostgresDatabase) -> None:
+    with pytest.raises(Refused) as raised, base.read() as tx:
+        tx.all("SELECT n FROM log WHERE name = :name", {"name": "a\0b"})
+    assert raised.value.status == 422
+    with base.read() as tx:
+        assert tx.all("SELECT n FROM log WHERE name = :name", {"name": "ab"}) == []
 
 
 def test_a_wrong_statement_is_not_taken_for_bad_weather(base: PostgresDatabase) -> None:

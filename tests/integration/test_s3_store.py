@@ -72,6 +72,33 @@ def bytes_of(size: int) -> bytes:
     return (hashlib.sha256(str(size).encode()).digest() * (size // 32 + 1))[:size]
 
 
+# -- what killed writers leave ----------------------------------------------------------------------------------------
+
+
+def test_what_killed_writers_left_is_ended_once_it_is_old_and_nothing_else(
+    s3: Swift, prefix: str, sound: S3Store
+) -> None:
+    # Given writers that died in the middle, a client that sends its source, and a big object
+    bucket = Bucket.parse(s3.url(s3.shared, prefix))
+    for key in ("media/a/t/r/1/v/1.m4s", "artifacts/a/r/1/x", "private/a/t/r/1/y", "sources/t/a/1", "parts/t/u"):
+        upload = bucket.start(key)
+        bucket.upload_part(key, upload, 1, bytes_of(5 * MEBI))
+    sound.put_bytes("media/a/t/r/2/v/1.m4s", b"whole")
+    bucket.start("media/a/t/r/2/v/1.m4s")  # Swift's object may be made of the parts that are listed: it stays
+    # When it is too young
+    assert sound.sweep() == 0
+    # And when it is old
+    assert sound.sweep(older_than=-60.0) == 3
+    assert sound.sweep(older_than=-60.0) == 0
+    left = {
+        found["Key"]
+        for tree in ("media/", "artifacts/", "private/", "sources/", "parts/")
+        for found in bucket.uploads(tree)
+    }
+    assert left == {"media/a/t/r/2/v/1.m4s", "sources/t/a/1", "parts/t/u"}
+    assert sound.read("media/a/t/r/2/v/1.m4s") == b"whole"
+
+
 # -- who may do what ---------------------------------------------------------------------------------------------------
 
 

@@ -42,7 +42,7 @@ def listener() -> Iterator[Listener]:
     server.close()
 
 
-def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait for a condition that comes about elsewhere."""
     deadline, pause = time.monotonic() + seconds, threading.Event()
     while not true():

@@ -50,7 +50,7 @@ class BellProcess:
     def last(self, word: str) -> float:
         return next(when for said, when in reversed(self.lines) if said == word)
 
-    def until(self, word: str, count: int = 1, patience: float = 30.0) -> bool:
+    def until(self, word: str, count: int = 1, patience: float = 60.0) -> bool:
         """Wait until it has said the word so often."""
         with self.said:
             return self.said.wait_for(lambda: self.count(word) >= count, patience)

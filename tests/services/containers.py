@@ -18,6 +18,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from rushes.clock import pause
+
 ROOT = Path(__file__).resolve().parents[2]
 BASE = "docker.io/library/debian:bookworm-slim"
 MIRROR = "http://deb.debian.org/debian"
@@ -155,6 +157,14 @@ class Engine:
             "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin",
         }
 
+    def again(self, *command: str | Path) -> str:
+        """What fetches something: thrice, for the network may have a bad moment."""
+        for seconds in (10.0, 30.0):
+            with contextlib.suppress(RuntimeError):
+                return self.run(*command)
+            pause(seconds)
+        return self.run(*command)
+
     def run(self, *command: str | Path, check: bool = True) -> str:
         """What the command prints. RuntimeError with the end of what it complained about."""
         done = subprocess.run(
@@ -181,7 +191,7 @@ class Engine:
     def make_base(self) -> None:
         """Debian's minimal system as the image that our Dockerfile builds on."""
         tree = self.folder / "debian"
-        self.run("debootstrap", "--variant=minbase", "bookworm", tree, self._mirror())
+        self.again("debootstrap", "--variant=minbase", "bookworm", tree, self._mirror())
         for name in UNNEEDED:
             shutil.rmtree(tree / name, ignore_errors=True)
             (tree / name).mkdir(parents=True)
@@ -192,7 +202,7 @@ class Engine:
         shutil.rmtree(tree)
 
     def build(self, context: Path, file: Path, target: str, tag: str) -> None:
-        self.run(
+        self.again(
             "buildah", "bud", "--isolation", "chroot", "--network", "host", "--pull=never", "--layers", "--format", "docker",
             "--file", file, "--target", target, "--tag", tag, context,
         )  # fmt: skip

@@ -8,12 +8,13 @@ import subprocess
 from pathlib import Path
 from typing import ClassVar
 
+from rushes.chaos.member import free_port
 from rushes.clock import SystemClock, pause
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "0123456789abcdef" * 3
 """As long as those of `make_env.py`."""
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds within which it has to listen."""
 
 
@@ -67,9 +68,3 @@ def listens(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port

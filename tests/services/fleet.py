@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from rushes.chaos.member import free_port
 from rushes.clock import SystemClock, pause
 
 PATIENCE = 60.0
@@ -75,8 +75,7 @@ class Fleet:
 
     def serve(self, *, wait: bool = True) -> str:
         """Another web server; gives its address."""
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
+        port = free_port()
         url = f"http://127.0.0.1:{port}"
         self._add(f"api-{len(self.members)}", ["serve", "--port", str(port)])
         if wait:
@@ -115,7 +114,7 @@ class Fleet:
     def leftovers(self) -> list[str]:
         """Processes that still name this fleet's folder, shortly after its end."""
         found: list[str] = []
-        for _ in range(100):
+        for _ in range(400):
             found = [
                 " ".join(process.info["cmdline"])
                 for process in psutil.process_iter(["cmdline"])

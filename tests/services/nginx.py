@@ -7,7 +7,8 @@ import re
 import shutil
 from pathlib import Path
 
-from tests.services.edge import ROOT, SECRET, Edge, free_port
+from rushes.chaos.member import free_port
+from tests.services.edge import ROOT, SECRET, Edge
 
 PROGRAM = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 

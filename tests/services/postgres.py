@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -21,9 +20,10 @@ from pathlib import Path
 import psycopg
 
 from rushes.catalog.postgres import PostgresDatabase
+from rushes.chaos.member import free_port
 from rushes.clock import SystemClock, pause
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -46,19 +46,19 @@ class Postgres:
     def __init__(self, folder: Path, programs: Path, *, durable: bool = False) -> None:
         """`durable`: with fsync, as in earnest. A server refuses to run as root, so it runs as somebody else then."""
         self._folder, self._programs = folder, programs
-        self._data = folder / "data"
+        self.data = folder / "data"
         self._numbers = itertools.count()
         self._process: subprocess.Popen[bytes] | None = None
         self._user = _somebody() if os.geteuid() == 0 else None
         if self._user:
             os.chown(folder, self._user.pw_uid, self._user.pw_gid)
-        self._run("initdb", "-D", str(self._data), "-U", "rushes", "--auth=trust", "--no-sync", "-E", "UTF8")
+        self._run("initdb", "-D", str(self.data), "-U", "rushes", "--auth=trust", "--no-sync", "-E", "UTF8")
         settings = dict(SETTINGS)
         if not durable:
             settings |= {"fsync": "off", "full_page_writes": "off"}
-        self.port = _free_port()
+        self.port = free_port()
         settings["port"] = str(self.port)
-        with (self._data / "postgresql.conf").open("a", encoding="utf-8") as file:
+        with (self.data / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
         self.start()
 
@@ -71,7 +71,7 @@ class Postgres:
 
     def start(self) -> None:
         """Returns when it takes connections."""
-        command = self._command("postgres", "-D", str(self._data))
+        command = self._command("postgres", "-D", str(self.data))
         with (self._folder / "log.txt").open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder
@@ -198,10 +198,3 @@ def _is_alive(process: int) -> bool:
     except OSError:
         return False
     return state != "Z"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

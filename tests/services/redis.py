@@ -7,24 +7,24 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
 import redis
 
+from rushes.chaos.member import free_port
 from rushes.clock import SystemClock, pause
 
 PASSWORD = "p@ss/w:rd %"
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds within which it has to answer."""
 
 
 class RedisServer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.client = redis.Redis(port=self.port, password=PASSWORD, socket_timeout=5)
         self.start()
@@ -87,9 +87,3 @@ class RedisServer:
             self._process.send_signal(number)
             self._process.wait()
             self._process = None
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port

@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
+from rushes.chaos.member import free_port
 from rushes.clock import pause
 from rushes.ingest.multipart import prefix
 from rushes.ingest.s3 import S3UploadStore
@@ -35,7 +36,7 @@ TUS = {"Tus-Resumable": "1.0.0"}
 PATCH = {**TUS, "Content-Type": "application/offset+octet-stream"}
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
     """Poll until the condition gives something true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -59,9 +60,7 @@ def bucket(client: Any) -> Bucket:
 class Server:
     def __init__(self, data: Path, options: dict[str, Any]) -> None:
         self.data, self.options = data, options
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
         self.log = data.parent / f"server-{self.port}.log"

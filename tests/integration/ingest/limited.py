@@ -20,6 +20,7 @@ from rushes.api.services import Services
 from rushes.catalog.catalog import Catalog
 from rushes.catalog.change import Store
 from rushes.catalog.open import open_database
+from rushes.chaos.member import free_port
 from rushes.clock import SystemClock
 from rushes.ingest import routes
 from rushes.ingest import services as ingest
@@ -60,9 +61,7 @@ class Limited:
         end = partial(end_upload, Uploads(self.ingest))
         api = Services(self.settings, self.catalog, self.objects, self.clock, end)
         self.app = create_app(api, (routes.router(self.ingest),))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
     @contextlib.contextmanager
@@ -82,7 +81,7 @@ class Limited:
         thread = threading.Thread(target=server.run)
         thread.start()
         try:
-            assert up.wait(20), "the server did not start"
+            assert up.wait(60), "the server did not start"
             yield self
         finally:
             server.should_exit = True

@@ -202,7 +202,7 @@ def test_what_came_before_anybody_read_is_there_though_the_client_has_left(url: 
     wire = Wire(url)
     wire.request("PATCH", "/wait", length(BIG), BIG[:50_000])
     wire.close()
-    pause(0.2)
+    pause(0.7)
     application.go_on.set()
     assert application.done.wait(20)
     assert (application.left["size"], application.left["whole"]) == (50_000, False)
@@ -211,9 +211,9 @@ def test_what_came_before_anybody_read_is_there_though_the_client_has_left(url: 
 def test_bytes_that_fill_no_buffer_are_handed_on_after_a_while(url: str, application: Application) -> None:
     with Wire(url) as wire:
         wire.request("PATCH", "/", length(b"abcdef"), b"ab")
-        pause(body.TICK + 0.2)
+        pause(body.TICK + 0.7)
         wire.send(b"cd")
-        pause(body.TICK + 0.2)
+        pause(body.TICK + 0.7)
         wire.send(b"ef")
         assert seen(wire)["pieces"] == 3
 
@@ -224,7 +224,7 @@ def test_what_nobody_asked_for_can_still_be_had_and_the_rest_is_dropped(url: str
         wire.request("PATCH", "/give-up", length(BIG), BIG[:1000])
         assert application.done.wait(20)
         wire.send(BIG[1000:3000])
-        pause(0.2)
+        pause(0.7)
         application.go_on.set()
         got = seen(wire)
         assert (got["size"], got["sha"]) == (3000, sha(BIG[:3000]))
@@ -260,7 +260,7 @@ def test_a_server_that_is_told_to_end_ends_the_bodies(application: Application) 
     (listening,) = server.servers
     with Wire(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}") as wire:
         wire.request("PATCH", "/", length(BIG), BIG[:100_000])
-        pause(0.2)
+        pause(0.7)
         server.should_exit = True
         thread.join(10)
         assert not thread.is_alive()

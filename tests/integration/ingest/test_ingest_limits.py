@@ -179,7 +179,7 @@ def _answer(connection: socket.socket) -> bytes:
 
 
 def test_bandwidth_is_shared_by_a_tenants_requests_and_nobody_elses(make_house: MakeHouse, tmp_path: Path) -> None:
-    (tmp_path / "quotas.toml").write_text("[tenant.ann]\nbandwidth = 2_000_000\n")
+    (tmp_path / "quotas.toml").write_text("[tenant.ann]\nbandwidth = 1_000_000\n")
     house = make_house(quotas=str(tmp_path / "quotas.toml"))
     data = bytes(2_000_000)
     urls = [house.post(length=len(data)).headers["location"] for _ in range(2)]
@@ -190,8 +190,8 @@ def test_bandwidth_is_shared_by_a_tenants_requests_and_nobody_elses(make_house: 
         assert house.patch(fast, 0, data, **bearer(BOB)).status_code == 204
         assert not all(one.done() for one in sent)  # the other tenant did not wait for them
         assert [one.result().status_code for one in sent] == [204, 204]
-    # 4 MB at 2 MB/s, of which one second's worth may come at once. Slower is possible on any machine, faster is not
-    assert monotonic() - started >= 0.9
+    # 4 MB at 1 MB/s, of which one second's worth may come at once. Slower is possible on any machine, faster is not
+    assert monotonic() - started >= 2.9
 
 
 def test_requests_beyond_those_allowed_wait_and_are_then_told_to_come_back(make_house: MakeHouse) -> None:

@@ -42,13 +42,15 @@ MAIN = ("500", "reset after success")
 
 def cases() -> list[Any]:
     """Every fault in every request of every kind of upload, on both servers. Nights have time for all of that. The last of
-    each case says from which request to the next: what is joined takes seventy, most of them those of the other kinds."""
+    each case says from which request to the next: what is joined takes seventy, most of them those of the other kinds, and
+    silence takes its time at each."""
     found = []
     for server, kind, fault in itertools.product(("moto", "swift"), LIVES, FAULTS):
         soon = (kind == "plain" or fault in MAIN) if server == "moto" else (kind == "plain" and fault in MAIN)
-        if soon and kind == "joined":
+        in_part = kind == "joined" or fault in SILENT
+        if soon and in_part:
             found.append(pytest.param(server, kind, fault, 3))
-        by_day = soon and kind != "joined"
+        by_day = soon and not in_part
         found.append(pytest.param(server, kind, fault, 1, marks=[] if by_day else pytest.mark.nightly))
     return found
 

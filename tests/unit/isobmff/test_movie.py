@@ -119,10 +119,10 @@ def test_counts_that_lie(kind: bytes, count: int, make_pictures: Pictures, make_
 def test_four_billion_samples_of_one_size(make_pictures: Pictures, make_plain: Plain) -> None:
     data = make_plain(*make_pictures(GOPS))
     data = _spoiled(_spoiled(data, b"stsz", 4, 1), b"stsz", 8, 2**32 - 1)
-    before = time.perf_counter()
+    before = time.process_time()
     with pytest.raises(BoxError, match="4294967295 samples claimed"):
         read_movie(data)
-    assert time.perf_counter() - before < 1
+    assert time.process_time() - before < 1
 
 
 def test_four_billion_samples_in_a_fragment(make_pictures: Pictures) -> None:
