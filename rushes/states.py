@@ -132,6 +132,12 @@ class Pool(StrEnum):
     PUBLISH = "publish"
 
 
+LIGHT = (Pool.IO, Pool.PUBLISH)
+"""Pools that share a few slots of their own in each worker: their steps are done in no time."""
+APART = (*LIGHT, Pool.PULL)
+"""Pools that take no slot of the heavy ones: a pull waits for a network, perhaps for hours."""
+
+
 class Action(StrEnum):
     """What a policy decides."""
 

@@ -10,8 +10,8 @@ from rushes.catalog.change import Store
 from rushes.catalog.database import Row, Session
 from rushes.catalog.telling import Preempted
 from rushes.engine.classes import Class
-from rushes.engine.preempt import APART, PATIENCE, Running, Shared, chosen, share_of
-from rushes.states import Pool
+from rushes.engine.preempt import PATIENCE, Running, Shared, chosen, share_of
+from rushes.states import APART, Pool
 
 MOST = 64
 """Urgent steps that are counted; there are never more slots to clear in one round."""
@@ -39,7 +39,7 @@ def _leaving(tx: Session, now: float, bulk: Sequence[Row]) -> dict[str, list[Row
     busy = {(row["lease_owner"], row["pool"]): row["n"] for row in tx.all(_BUSY)}
     found: dict[str, list[Row]] = {}
     taken: set[str] = set()
-    for pool in sorted(set(Pool) - APART):
+    for pool in sorted(set(Pool).difference(APART)):
         workers = [row for row in living if pool.value in json.loads(row["pools"])]
         shares = {
             one["id"]: share_of(pool, json.loads(one["pools"]), one["slots"], json.loads(one["own"])) for one in workers

@@ -19,12 +19,12 @@ from rushes.engine.eta import Task, left
 from rushes.engine.graph import ENCODES_BY_ANALYSIS
 from rushes.engine.job import Needs
 from rushes.engine.rounds import round_of
-from rushes.states import Pool, StepKind, StepState
+from rushes.states import APART, LIGHT, Pool, StepKind, StepState
 
-APART = ((frozenset({Pool.IO, Pool.PUBLISH}), 3), (frozenset({Pool.PULL}), 4))
+OWN_SLOTS = ((frozenset(LIGHT), 3), (frozenset({Pool.PULL}), 4))
 """Pools that have slots together beside those of the heavy steps, and how many in each worker (`workers.slots`); of pulls, unless
 its settings say otherwise."""
-HEAVY = frozenset(Pool).difference(*(pools for pools, _ in APART))
+HEAVY = frozenset(Pool).difference(APART)
 CROWDED = 0.7
 """`Task.crowded` as soon as anything runs (docs/decisions/0037)."""
 FAR = 1000
@@ -170,7 +170,7 @@ class Scene:
         able = [one for one in working if one["graph"] >= row["version"]]
         needs = Needs.model_validate_json(row["needs"])
         roomy = [one for one in able if not one["scratch_free"] or one["scratch_free"] >= needs.scratch]
-        alike, apart = next(((pools, slots) for pools, slots in APART if name in pools), (HEAVY, 0))
+        alike, apart = next(((pools, slots) for pools, slots in OWN_SLOTS if name in pools), (HEAVY, 0))
         load = self.sampled.get(name)
         urgent = load.classes if load else {}
         return PoolStand(

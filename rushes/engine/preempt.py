@@ -10,10 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rushes.engine.classes import Class
-from rushes.states import Pool
+from rushes.states import APART, Pool
 
-APART = frozenset({Pool.IO, Pool.PUBLISH, Pool.PULL})
-"""Pools with slots of their own, which bulk is done with in no time."""
 PATIENCE = 5.0
 """Seconds that something urgent waits before anybody has to make room: most slots are free again by then."""
 MOST_TIMES = 3

@@ -8,17 +8,14 @@ from dataclasses import dataclass
 
 from rushes.engine.classes import Class
 from rushes.settings import SettingsError
-from rushes.states import Pool
+from rushes.states import APART, LIGHT, Pool
 
-LIGHT = (Pool.IO, Pool.PUBLISH)
 """Pools of short steps; they have slots of their own, so that no encode keeps a fresh upload from being looked at."""
 LIGHT_SLOTS = 3
 """The probe, a copy of the source and its checksum run beside each other."""
 EXPRESS_SLOTS = 2
 """Light slots for urgent steps of who has next to none of them running here: behind a flood of another tenant, or behind the
 checksums of its own last uploads, a fresh one would wait for the end of a step at every step of its own."""
-APART = (*LIGHT, Pool.PULL)
-"""Pools that take no slot of the heavy ones: a pull waits for a network, perhaps for hours."""
 
 
 @dataclass(frozen=True)
