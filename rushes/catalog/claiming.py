@@ -112,7 +112,8 @@ class Claiming:
         except Exception as error:  # noqa: BLE001 - raised again, or logged, where it is more than a step that is not plain
             self._undo(change, error)
             return None
-        change.take_in(part)
+        if claim is not None:  # else the claim that follows shuts what it finds empty
+            change.take_in(part)
         return claim
 
     def _plain(self, change: Change, wish: Wish) -> Claim | None:
